@@ -1,0 +1,1 @@
+"""The machinery below the rooms: loop thread, thread pool, byte budget, ordered slots, channel, statistics."""

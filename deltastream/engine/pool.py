@@ -1,0 +1,131 @@
+"""Owns the threads that decode: a few daemon threads fed in submission order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread, current_thread
+from typing import Generic, ParamSpec, TypeVar
+
+import anyio
+
+__all__ = ["DecodePool", "PoolStatistics"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """What the pool did since it was made."""
+
+    num_threads: int
+    num_jobs: int
+    """Jobs finished, failed ones among them."""
+    busy_s: float
+    """Thread seconds spent in jobs. Near ``num_threads`` x elapsed time: decoding bounds the loader."""
+
+
+class DecodePool:
+    """Runs blocking functions for coroutines, at most `num_threads` at once, first in first out.
+
+    The threads are daemons: a job that never returns cannot keep the interpreter alive. A job whose waiter is
+    cancelled is skipped if it has not begun; one that runs is left to end, its result dropped.
+    """
+
+    def __init__(self, num_threads: int, *, name: str = "deltastream-decode") -> None:
+        if num_threads < 1:
+            raise ValueError(f"need at least 1 thread, got {num_threads}")
+        self._jobs: SimpleQueue[_Job[object] | None] = SimpleQueue()
+        self._busy_s = [0.0] * num_threads
+        self._num_jobs = [0] * num_threads
+        self._closed = False
+        self._threads = [
+            Thread(target=self._work, args=(i,), name=f"{name}-{i}", daemon=True)
+            for i in range(num_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<DecodePool {state}, {len(self._threads)} threads, {self._jobs.qsize()} queued>"
+
+    @property
+    def num_threads(self) -> int:
+        return len(self._threads)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await `function(*args, **kwargs)` in a pool thread; its exception is raised here."""
+        if self._closed:
+            raise RuntimeError("the decode pool is closed")
+        job = _Job(lambda: function(*args, **kwargs))
+        self._jobs.put(job)  # type: ignore[arg-type]
+        try:
+            await job.done.wait()
+        except BaseException:
+            job.abandoned = True
+            raise
+        if job.error is not None:
+            try:
+                raise job.error
+            finally:
+                # The traceback would hold this frame, and with it what the job read, in a cycle.
+                job.error = None
+        return job.result
+
+    def statistics(self) -> PoolStatistics:
+        return PoolStatistics(len(self._threads), sum(self._num_jobs), sum(self._busy_s))
+
+    def close(self) -> None:
+        """End the threads and wait for them: for the jobs that run, not for those that wait."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._threads:
+                self._jobs.put(None)
+        for thread in self._threads:
+            # A finalizer may close the pool from one of its own threads.
+            if thread is not current_thread():
+                thread.join()
+
+    def _work(self, index: int) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self._closed:
+                continue
+            start = time.perf_counter()
+            job.execute()
+            self._busy_s[index] += time.perf_counter() - start
+            self._num_jobs[index] += 1
+            # Idle threads must not keep the last job's result alive.
+            del job
+
+
+class _Job(Generic[T]):
+    """One call on its way to a thread and back to the loop that waits for it."""
+
+    result: T
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self.call: Callable[[], T] | None = call
+        self.error: BaseException | None = None
+        self.done = anyio.Event()
+        self.abandoned = False
+        self._loop = asyncio.get_running_loop()
+
+    def execute(self) -> None:
+        call, self.call = self.call, None
+        if self.abandoned or call is None:
+            return
+        try:
+            self.result = call()
+        except BaseException as error:
+            self.error = error
+        del call
+        try:
+            self._loop.call_soon_threadsafe(self.done.set)
+        except RuntimeError:
+            # The loop was closed while the job ran: nobody waits any more.
+            pass

@@ -1,0 +1,94 @@
+"""Every error that deltastream raises on purpose.
+
+::
+
+    DeltaStreamError
+    ├── TableError                 the table, or what its log says
+    │   ├── TableNotFoundError     no Delta log at this path
+    │   ├── VersionNotFoundError   the version (or timestamp) never was, or was cleaned
+    │   ├── LogCorruptError        the log contradicts itself or the protocol
+    │   └── UnsupportedFeatureError  a reader feature we lack: refused, never read wrong
+    ├── ReadError                  one data file; names table, version, file, row group and stage
+    │   ├── FileMissingError       a file of this version is gone (vacuumed, deleted)
+    │   └── FileCorruptError       bytes, footer or counts are not what the log promised
+    ├── SchemaError                a column that isn't there, or whose type has no tensor form
+    ├── NullValueError             a null where the field has no rule for nulls
+    ├── TransformError             the user's transform raised; names the row
+    ├── OptionError (ValueError)   an argument that cannot be, or that contradicts another
+    └── MemoryBudgetError          the windows of the open lanes do not fit the budget
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DeltaStreamError",
+    "FileCorruptError",
+    "FileMissingError",
+    "LogCorruptError",
+    "MemoryBudgetError",
+    "NullValueError",
+    "OptionError",
+    "ReadError",
+    "SchemaError",
+    "TableError",
+    "TableNotFoundError",
+    "TransformError",
+    "UnsupportedFeatureError",
+    "VersionNotFoundError",
+]
+
+
+class DeltaStreamError(Exception):
+    """Base of every error that deltastream raises on purpose."""
+
+
+class TableError(DeltaStreamError):
+    """The table, or what its log says, is not readable as asked."""
+
+
+class TableNotFoundError(TableError):
+    """There is no Delta log at this path."""
+
+
+class VersionNotFoundError(TableError):
+    """The version or timestamp asked for never was, or its commits were cleaned."""
+
+
+class LogCorruptError(TableError):
+    """The log contradicts itself or the protocol: a gap, a torn commit, missing metadata."""
+
+
+class UnsupportedFeatureError(TableError):
+    """The table needs a Delta reader feature that deltastream lacks."""
+
+
+class ReadError(DeltaStreamError):
+    """Reading one data file failed; the message names table, version, file, row group, stage."""
+
+
+class FileMissingError(ReadError):
+    """A data file of this version is not there: vacuumed or deleted."""
+
+
+class FileCorruptError(ReadError):
+    """A data file's bytes, footer or row counts are not what the log promised."""
+
+
+class SchemaError(DeltaStreamError):
+    """A column is not in the table, or its type has no tensor form."""
+
+
+class NullValueError(DeltaStreamError):
+    """A null in a field that has no rule for nulls."""
+
+
+class TransformError(DeltaStreamError):
+    """A user's transform raised; the message names the row, the cause is the user's error."""
+
+
+class OptionError(DeltaStreamError, ValueError):
+    """An argument that cannot be, or that contradicts another."""
+
+
+class MemoryBudgetError(DeltaStreamError):
+    """The windows of all open lanes do not fit the memory budget."""

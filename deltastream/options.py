@@ -1,0 +1,1 @@
+"""Owns every default, once, with where its number comes from."""

@@ -1,0 +1,59 @@
+"""Owns tables on a local disk: plain files, read in the threads of the caller's pool."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import unquote, urlsplit
+
+from deltastream.engine.pool import DecodePool
+from deltastream.types import ByteRange, ObjectInfo
+
+__all__ = ["LocalStorage"]
+
+
+class LocalStorage:
+    """A table folder on a local disk; every call blocks a thread of `pool`, never the loop."""
+
+    def __init__(self, root: str, pool: DecodePool) -> None:
+        self._root = os.path.abspath(root)
+        self._pool = pool
+
+    @property
+    def uri(self) -> str:
+        return self._root
+
+    async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
+        return await self._pool.run(_read, self.local_path(path), byte_range)
+
+    async def list(self, folder: str) -> list[ObjectInfo]:
+        return await self._pool.run(_list, self.local_path(folder))
+
+    async def info(self, path: str) -> ObjectInfo:
+        return await self._pool.run(_info, self.local_path(path), path)
+
+    def local_path(self, path: str) -> str:
+        if path.startswith("file:"):
+            return unquote(urlsplit(path).path)
+        return os.path.join(self._root, path)
+
+
+def _read(path: str, byte_range: ByteRange | None) -> bytes:
+    with open(path, "rb") as file:
+        if byte_range is None:
+            return file.read()
+        file.seek(byte_range.start)
+        return file.read(byte_range.stop - byte_range.start)
+
+
+def _list(folder: str) -> list[ObjectInfo]:
+    with os.scandir(folder) as entries:
+        found = [_describe(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    return sorted(found, key=lambda info: info.path)
+
+
+def _info(path: str, name: str) -> ObjectInfo:
+    return _describe(name, os.stat(path))
+
+
+def _describe(name: str, status: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(name, status.st_size, status.st_mtime_ns // 1_000_000)

@@ -1,0 +1,63 @@
+"""The values that cross rooms: a snapshot of a table and the parts of it that are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+__all__ = ["ByteRange", "ObjectInfo", "Snapshot"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ByteRange:
+    """A half-open byte range ``[start, stop)`` of one object."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ValueError(f"need 0 <= start < stop, got [{self.start}, {self.stop})")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object of a listing."""
+
+    path: str
+    """Path relative to the folder that was listed."""
+    nbytes: int
+    modified_ms: int
+    """Milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a Delta table: its schema and its live files, in base order.
+
+    `files` and `partitions` have one row per live file, in the same order: sorted by (modification time, decoded
+    path, deletion-vector id), which does not depend on how the log is stored.
+    """
+
+    table_uri: str
+    """Absolute: a local path or a URI."""
+    version: int
+    table_id: str
+    """``metaData.id``."""
+    schema: pa.Schema
+    """The logical schema: columns in the table's order, partition columns among them."""
+    partition_columns: tuple[str, ...]
+    configuration: Mapping[str, str]
+    min_reader_version: int
+    reader_features: tuple[str, ...]
+    files: pa.Table
+    """Columns ``path`` (string, percent-decoded, relative to the table or absolute), ``nbytes`` (int64),
+    ``modified_ms`` (int64), ``num_records`` (int64; null where the log has no statistics)."""
+    partitions: pa.Table
+    """One column per partition column, typed as in `schema`."""
+
+    def __post_init__(self) -> None:
+        if self.files.num_rows != self.partitions.num_rows and self.partition_columns:
+            raise ValueError("files and partitions need the same number of rows")

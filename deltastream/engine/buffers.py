@@ -1,0 +1,135 @@
+"""Owns the memory that batches are views of: large buffers, lent out and used again."""
+
+from __future__ import annotations
+
+import mmap
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from deltastream.engine.budget import ByteBudget, Charge
+
+__all__ = ["BufferPool", "BufferStatistics", "keep_alive"]
+
+_STEP_NBYTES = 1 << 20
+"""Sizes are rounded up to this, so that windows of nearly the same size find each other's buffers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStatistics:
+    """How often memory could be used again."""
+
+    num_taken: int
+    num_reused: int
+    """Low against `num_taken`: windows differ in size, or batches are kept for long."""
+    idle_nbytes: int
+
+
+class _Lease:
+    """The owner of some bytes for as long as an array refers to them (it is the base of all of them)."""
+
+    __slots__ = ("__array_interface__", "__weakref__", "_on_drop", "_owner")
+
+    def __init__(
+        self, address: int, nbytes: int, owner: object, on_drop: Callable[[object], object]
+    ) -> None:
+        self.__array_interface__ = {
+            "shape": (nbytes,),
+            "typestr": "|u1",
+            "data": (address, False),
+            "version": 3,
+        }
+        self._owner = owner
+        self._on_drop = on_drop
+
+    def __del__(self) -> None:
+        self._on_drop(self._owner)
+
+
+def keep_alive(
+    address: int, nbytes: int, owner: object, charge: Charge | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return a writable uint8 array over foreign memory that keeps `owner`, and the charge, while it is referred to."""
+
+    def drop(_: object) -> None:
+        if charge is not None:
+            charge.release()
+
+    return np.asarray(_Lease(address, nbytes, owner, drop))
+
+
+class BufferPool:
+    """Lends buffers; one comes back when the last array (or tensor) that views it is dropped.
+
+    Taking is allowed in any thread. Small buffers come from the allocator and are not kept.
+    """
+
+    def __init__(self, budget: ByteBudget | None = None) -> None:
+        self.budget = budget
+        self._lock = Lock()
+        self._idle: list[mmap.mmap] = []
+        # Filled by finalizers, which must not lock; `_settle` moves it on.
+        self._returned: deque[mmap.mmap] = deque()
+        self._closed = False
+        self._num_taken = 0
+        self._num_reused = 0
+
+    def __repr__(self) -> str:
+        return f"<BufferPool {len(self._idle) + len(self._returned)} idle buffers>"
+
+    def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Return `nbytes` of writable memory with unknown content; charged to the budget until it comes back."""
+        charge = self.budget.charge(nbytes) if self.budget is not None else None
+        if nbytes < _STEP_NBYTES:
+            array = np.empty(max(1, nbytes), np.uint8)
+            return keep_alive(array.ctypes.data, nbytes, array, charge)
+        memory = self._find(-(-nbytes // _STEP_NBYTES) * _STEP_NBYTES)
+        address = np.frombuffer(memory, np.uint8).ctypes.data
+
+        def drop(owner: Any) -> None:
+            if not self._closed:
+                self._returned.append(owner)
+            if charge is not None:
+                charge.release()
+
+        return np.asarray(_Lease(address, nbytes, memory, drop))
+
+    def trim(self, max_idle_nbytes: int) -> None:
+        """Free idle buffers, largest last, until at most `max_idle_nbytes` of them stay."""
+        with self._lock:
+            self._settle()
+            while self._idle and sum(map(len, self._idle)) > max_idle_nbytes:
+                self._idle.pop(0)
+
+    def close(self) -> None:
+        """Free what is idle, now and as it comes back."""
+        self._closed = True
+        self.trim(0)
+
+    def statistics(self) -> BufferStatistics:
+        idle = [*self._idle, *self._returned]
+        return BufferStatistics(self._num_taken, self._num_reused, sum(map(len, idle)))
+
+    def _find(self, nbytes: int) -> mmap.mmap:
+        with self._lock:
+            self._settle()
+            self._num_taken += 1
+            for i, memory in enumerate(self._idle):
+                # A buffer a quarter too large wastes less than a fresh one costs in page faults.
+                if nbytes <= len(memory) <= nbytes + nbytes // 4:
+                    self._num_reused += 1
+                    return self._idle.pop(i)
+        memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        return memory
+
+    def _settle(self) -> None:
+        while self._returned:
+            self._idle.append(self._returned.popleft())
+        self._idle.sort(key=len)

@@ -1,1 +1,57 @@
-"""Owns every default, once, with where its number comes from."""
+"""Owns every default, once, with where its number comes from, and the options that cross rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deltastream.errors import OptionError
+
+__all__ = [
+    "BLOCK_FILES",
+    "DEFAULT_MEMORY_BUDGET",
+    "DEFAULT_SHUFFLE_NBYTES",
+    "DEFAULT_SHUFFLE_ROWS",
+    "LANES_PER_CONSUMER",
+    "MIN_LANE_BATCHES",
+    "PLANNING_THREADS",
+    "OrderOptions",
+]
+
+DEFAULT_MEMORY_BUDGET = 1 << 30
+"""Bytes one iterator may hold: eight lanes with an open window and one read ahead, at 64 MiB each."""
+
+DEFAULT_SHUFFLE_ROWS = 131_072
+"""Rows of a window. At 4 bytes a column it is half of an L2 cache of 1 MiB: scattering costs 1.6 ns a value there."""
+
+DEFAULT_SHUFFLE_NBYTES = 64 << 20
+"""Bytes of a window."""
+
+BLOCK_FILES = 64
+"""Files of mean size in a block: row groups mix across them, and their footers are read before the first batch."""
+
+LANES_PER_CONSUMER = 8
+MIN_LANE_BATCHES = 16
+
+PLANNING_THREADS = 2
+"""Threads that read the log: one parses while one reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOptions:
+    """Everything but the table, the epoch and the lanes that the order depends on."""
+
+    batch_size: int
+    shuffle: bool = False
+    seed: int = 0
+    drop_last: bool = False
+    shuffle_rows: int = DEFAULT_SHUFFLE_ROWS
+    shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES
+    block_rows: int = DEFAULT_SHUFFLE_ROWS
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "shuffle_rows", "shuffle_nbytes", "block_rows"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise OptionError(f"{name} must be an integer of at least 1, got {value!r}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 63:
+            raise OptionError(f"seed must be an integer in [0, 2**63), got {self.seed!r}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["ByteRange", "ObjectInfo", "Snapshot"]
+__all__ = ["ByteRange", "FileContext", "ObjectInfo", "RowGroupSizes", "Snapshot"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,3 +63,30 @@ class Snapshot:
     def __post_init__(self) -> None:
         if self.files.num_rows != self.partitions.num_rows and self.partition_columns:
             raise ValueError("files and partitions need the same number of rows")
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroupSizes:
+    """What the order needs of a file's footer, one entry per row group, int64."""
+
+    num_rows: npt.NDArray[np.int64]
+    """Live rows."""
+    nbytes: npt.NDArray[np.int64]
+    """About how many bytes the wanted columns decode to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileContext:
+    """What an error about one data file names."""
+
+    table_uri: str
+    version: int
+    path: str
+    row_group: int | None
+    stage: str
+
+    def __str__(self) -> str:
+        where = f"{self.table_uri} version {self.version}, file {self.path!r}"
+        if self.row_group is not None:
+            where += f", row group {self.row_group}"
+        return f"{where}, {self.stage}"

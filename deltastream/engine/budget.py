@@ -26,7 +26,7 @@ class BudgetStatistics:
 
 
 class Charge:
-    """Bytes taken from a budget until `release()`; releasing twice is harmless."""
+    """Bytes taken from a budget until they are given back; releasing twice is harmless."""
 
     __slots__ = ("_changes", "_wake", "nbytes")
 
@@ -38,12 +38,17 @@ class Charge:
     def __repr__(self) -> str:
         return f"<Charge {self.nbytes} bytes>"
 
-    def release(self) -> None:
-        """Give the bytes back; from any thread, also from a finalizer."""
-        nbytes, self.nbytes = self.nbytes, 0
+    def reduce(self, nbytes: int) -> None:
+        """Give back up to `nbytes` of it: they are charged elsewhere now. One thread at a time."""
+        nbytes = min(nbytes, self.nbytes)
         if nbytes:
+            self.nbytes -= nbytes
             self._changes.append(-nbytes)
             self._wake()
+
+    def release(self) -> None:
+        """Give all of it back; from any thread, also from a finalizer."""
+        self.reduce(self.nbytes)
 
 
 class ByteBudget:

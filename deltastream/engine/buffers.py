@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from deltastream.engine.budget import ByteBudget, Charge
 
-__all__ = ["BufferPool", "BufferStatistics", "keep_alive"]
+__all__ = ["BufferPool", "BufferStatistics", "WindowMemory"]
 
 _STEP_NBYTES = 1 << 20
 """Sizes are rounded up to this, so that windows of nearly the same size find each other's buffers."""
@@ -36,7 +35,7 @@ class _Lease:
     __slots__ = ("__array_interface__", "__weakref__", "_on_drop", "_owner")
 
     def __init__(
-        self, address: int, nbytes: int, owner: object, on_drop: Callable[[object], object]
+        self, address: int, nbytes: int, owner: object, on_drop: Callable[[], object]
     ) -> None:
         self.__array_interface__ = {
             "shape": (nbytes,),
@@ -48,19 +47,7 @@ class _Lease:
         self._on_drop = on_drop
 
     def __del__(self) -> None:
-        self._on_drop(self._owner)
-
-
-def keep_alive(
-    address: int, nbytes: int, owner: object, charge: Charge | None = None
-) -> npt.NDArray[np.uint8]:
-    """Return a writable uint8 array over foreign memory that keeps `owner`, and the charge, while it is referred to."""
-
-    def drop(_: object) -> None:
-        if charge is not None:
-            charge.release()
-
-    return np.asarray(_Lease(address, nbytes, owner, drop))
+        self._on_drop()
 
 
 class BufferPool:
@@ -69,8 +56,8 @@ class BufferPool:
     Taking is allowed in any thread. Small buffers come from the allocator and are not kept.
     """
 
-    def __init__(self, budget: ByteBudget | None = None) -> None:
-        self.budget = budget
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
         self._lock = Lock()
         self._idle: list[mmap.mmap] = []
         # Filled by finalizers, which must not lock; `_settle` moves it on.
@@ -84,20 +71,23 @@ class BufferPool:
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return `nbytes` of writable memory with unknown content; charged to the budget until it comes back."""
-        charge = self.budget.charge(nbytes) if self.budget is not None else None
         if nbytes < _STEP_NBYTES:
             array = np.empty(max(1, nbytes), np.uint8)
-            return keep_alive(array.ctypes.data, nbytes, array, charge)
+            return self.adopt(array.ctypes.data, nbytes, array)
         memory = self._find(-(-nbytes // _STEP_NBYTES) * _STEP_NBYTES)
         address = np.frombuffer(memory, np.uint8).ctypes.data
+        charge = self._budget.charge(nbytes)
 
-        def drop(owner: Any) -> None:
+        def drop() -> None:
             if not self._closed:
-                self._returned.append(owner)
-            if charge is not None:
-                charge.release()
+                self._returned.append(memory)
+            charge.release()
 
         return np.asarray(_Lease(address, nbytes, memory, drop))
+
+    def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
+        """Return a writable array over foreign memory; `owner` and a charge live as long as anything views it."""
+        return np.asarray(_Lease(address, nbytes, owner, self._budget.charge(nbytes).release))
 
     def trim(self, max_idle_nbytes: int) -> None:
         """Free idle buffers, largest last, until at most `max_idle_nbytes` of them stay."""
@@ -133,3 +123,27 @@ class BufferPool:
         while self._returned:
             self._idle.append(self._returned.popleft())
         self._idle.sort(key=len)
+
+
+class WindowMemory:
+    """The memory of one window: what is taken through it is first paid from the window's own charge.
+
+    The charge was an estimate, made when the window was admitted; what is left of it is `rest`.
+    """
+
+    def __init__(self, pool: BufferPool, charge: Charge) -> None:
+        self._pool = pool
+        self._lock = Lock()
+        self.rest = charge
+
+    def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        self._pay(nbytes)
+        return self._pool.take(nbytes)
+
+    def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
+        self._pay(nbytes)
+        return self._pool.adopt(address, nbytes, owner)
+
+    def _pay(self, nbytes: int) -> None:
+        with self._lock:
+            self.rest.reduce(nbytes)

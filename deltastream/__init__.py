@@ -1,0 +1,61 @@
+"""deltastream streams Delta Lake tables into PyTorch training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deltastream.errors import (
+    DeltaStreamError,
+    FileCorruptError,
+    FileMissingError,
+    LogCorruptError,
+    MemoryBudgetError,
+    NullValueError,
+    OptionError,
+    ReadError,
+    SchemaError,
+    TableError,
+    TableNotFoundError,
+    TransformError,
+    UnsupportedFeatureError,
+    VersionNotFoundError,
+)
+from deltastream.fields import FieldSpec
+
+if TYPE_CHECKING:
+    from deltastream.dataset import DeltaDataset
+    from deltastream.loader import DeltaDataLoader, create_pytorch_dataloader
+
+__all__ = [
+    "DeltaDataLoader",
+    "DeltaDataset",
+    "DeltaStreamError",
+    "FieldSpec",
+    "FileCorruptError",
+    "FileMissingError",
+    "LogCorruptError",
+    "MemoryBudgetError",
+    "NullValueError",
+    "OptionError",
+    "ReadError",
+    "SchemaError",
+    "TableError",
+    "TableNotFoundError",
+    "TransformError",
+    "UnsupportedFeatureError",
+    "VersionNotFoundError",
+    "create_pytorch_dataloader",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch only when it is asked for: reading a table's log needs none."""
+    if name == "DeltaDataset":
+        from deltastream.dataset import DeltaDataset
+
+        return DeltaDataset
+    if name in ("DeltaDataLoader", "create_pytorch_dataloader"):
+        from deltastream import loader
+
+        return getattr(loader, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,145 @@
+"""Owns chunks: the finished rows of one window, one array a field, in the lane's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Lock
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from deltastream.batch.convert import AnyArray, convert
+from deltastream.batch.layout import Field, Layout
+from deltastream.batch.place import copy_rows, copy_stacked
+from deltastream.batch.rows import row_values
+from deltastream.engine.budget import Charge
+from deltastream.engine.buffers import WindowMemory
+from deltastream.types import FileContext
+
+__all__ = ["Chunk", "ChunkBuilder"]
+
+_ALIGN_NBYTES = 64
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Rows ``[start, stop)`` of one lane: field (or mask) name to array ``[stop - start, *shape]``."""
+
+    start: int
+    stop: int
+    arrays: dict[str, AnyArray]
+    charge: Charge
+    """What the arrays do not hold themselves: the bytes of Python objects."""
+
+
+class ChunkBuilder:
+    """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.
+
+    A permuted window is one buffer for all its tensor fields, and every row is copied once: from where it was decoded
+    to its place. A window in file order keeps the decoded memory itself; only stacked columns are copied.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        positions: npt.NDArray[np.int64] | None,
+        *,
+        start: int,
+        stop: int,
+        memory: WindowMemory,
+        transform_slots: BoundedSemaphore,
+    ) -> None:
+        """`positions`: for each row to be added, in order, the row of the window that it becomes; None: the same."""
+        self._layout = layout
+        self._positions = positions
+        self._start = start
+        self._stop = stop
+        self._memory = memory
+        self._transform_slots = transform_slots
+        self._lock = Lock()
+        self._arrays: dict[str, AnyArray] | None = None
+
+    def add(self, table: pa.Table, offset: int, *, context: FileContext, first_row: int) -> None:
+        """Add rows ``[offset, offset + n)`` of the window, in the order in which they were read."""
+        rows = slice(offset, offset + table.num_rows)
+        positions = rows if self._positions is None else self._positions[rows]
+        arrays = self._allocated()
+        for field in self._layout.fields:
+            columns = [table.column(name).chunk(0) for name in field.spec.names]
+            for name, values in self._convert(field, columns, context, first_row):
+                if isinstance(values, list):
+                    copy_stacked(arrays[name], values, positions)
+                elif name in arrays:
+                    copy_rows(arrays[name], values, positions)
+                else:
+                    arrays[name] = values
+
+    def finish(self) -> Chunk:
+        """Return the window's rows, once all were added."""
+        # Fields that hold Python objects keep what is left of the window's charge until the chunk is used up.
+        if not self._layout.object_columns:
+            self._memory.rest.release()
+        return Chunk(self._start, self._stop, self._allocated(), self._memory.rest)
+
+    def _convert(
+        self, field: Field, columns: list[pa.Array], context: FileContext, first_row: int
+    ) -> Iterator[tuple[str, AnyArray | list[AnyArray]]]:
+        """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
+        if field.kind == "rows":
+            with self._transform_slots:
+                yield field.target, row_values(columns, field.spec, context, first_row)
+            return
+        converted = [
+            convert(column, field, name, self._memory, context)
+            for name, column in zip(field.spec.names, columns, strict=True)
+        ]
+        masks = [mask for _, mask in converted if mask is not None]
+        if field.kind == "stack":
+            yield field.target, [values for values, _ in converted]
+            if masks:
+                yield field.mask, [*masks]
+        else:
+            yield field.target, converted[0][0]
+            if masks:
+                yield field.mask, masks[0]
+
+    def _allocated(self) -> dict[str, AnyArray]:
+        """Return the arrays that rows are copied to, made when the first row group comes.
+
+        All tensors of a permuted window are parts of one buffer. A window in file order is one row group, whose
+        decoded memory is kept: only what is stacked needs memory of its own.
+        """
+        with self._lock:
+            if self._arrays is None:
+                tensors = [
+                    tensor
+                    for field in self._layout.fields
+                    if self._positions is not None or field.kind == "stack"
+                    for tensor in field.tensors
+                ]
+                self._arrays = self._allocate(tensors)
+                if self._positions is not None:
+                    for field in self._layout.fields:
+                        if field.dtype is None:
+                            self._arrays[field.target] = np.empty(self._num_rows, np.object_)
+            return self._arrays
+
+    @property
+    def _num_rows(self) -> int:
+        return self._stop - self._start
+
+    def _allocate(
+        self, tensors: list[tuple[str, np.dtype[np.generic], tuple[int, ...]]]
+    ) -> dict[str, AnyArray]:
+        sizes = [
+            self._num_rows * dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+            for _, dtype, shape in tensors
+        ]
+        starts = np.cumsum([0, *(-(-size // _ALIGN_NBYTES) * _ALIGN_NBYTES for size in sizes)])
+        memory = self._memory.take(int(starts[-1])) if tensors else np.empty(0, np.uint8)
+        return {
+            name: memory[start : start + size].view(dtype).reshape(self._num_rows, *shape)
+            for (name, dtype, shape), start, size in zip(tensors, starts, sizes, strict=False)
+        }

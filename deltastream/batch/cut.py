@@ -1,0 +1,132 @@
+"""Owns the cut: from chunks of a lane to batches of exactly the size that was asked for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from deltastream.batch.chunk import Chunk
+from deltastream.batch.convert import AnyArray
+from deltastream.batch.layout import Layout
+from deltastream.errors import TransformError
+
+__all__ = ["BatchCutter"]
+
+_AHEAD = 32
+"""Batches whose views are made together: one call a field instead of one a field and batch."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    chunks: deque[Chunk] = field(default_factory=deque)
+    first: int = 0
+    """Lane row of the first batch in `ready`."""
+    ready: list[Any] = field(default_factory=list)
+
+
+class BatchCutter:
+    """Cuts batches out of chunks, in the consumer's thread. Rows of a lane are cut in rising order.
+
+    Tensors are views of their chunk's memory, and keep it. A batch that lies across chunks is copied together.
+    """
+
+    def __init__(self, layout: Layout, batch_size: int) -> None:
+        self._layout = layout
+        self._batch_size = batch_size
+        self._per_row = {f.target for f in layout.fields if f.kind == "rows"}
+        self._lanes: dict[Hashable, _Lane] = {}
+
+    def add(self, lane: Hashable, chunk: Chunk) -> None:
+        """Add the next chunk of a lane."""
+        self._lanes.setdefault(lane, _Lane()).chunks.append(chunk)
+
+    def clear(self) -> None:
+        """Forget every chunk."""
+        self._lanes.clear()
+
+    def has(self, lane: Hashable, stop: int) -> bool:
+        """Say whether the rows of `lane` up to `stop` are here."""
+        chunks = self._lanes[lane].chunks if lane in self._lanes else None
+        return bool(chunks) and chunks[-1].stop >= stop  # type: ignore[index]
+
+    def cut(self, lane: Hashable, start: int, stop: int, *, fill: bool = False) -> Any:
+        """Return the batch of rows ``[start, stop)`` of a lane and forget the rows before `stop`.
+
+        With `fill` a short batch repeats its rows until it is full.
+        """
+        state = self._lanes[lane]
+        index = (start - state.first) // self._batch_size
+        if 0 <= index < len(state.ready):
+            batch, state.ready[index] = state.ready[index], None
+            return batch
+        state.ready = []
+        chunks = state.chunks
+        while chunks[0].stop <= start:
+            chunks.popleft().charge.release()
+        if stop <= chunks[0].stop and stop - start == self._batch_size:
+            return self._cut_ahead(state, start)
+        arrays = _join(list(chunks), start, stop)
+        if fill and stop - start < self._batch_size:
+            rows = np.arange(self._batch_size) % (stop - start)
+            arrays = {name: array[rows] for name, array in arrays.items()}
+        return self._split(arrays, self._batch_size)[0]
+
+    def _cut_ahead(self, state: _Lane, start: int) -> Any:
+        chunk = state.chunks[0]
+        num_rows = min(_AHEAD, (chunk.stop - start) // self._batch_size) * self._batch_size
+        part = slice(start - chunk.start, start - chunk.start + num_rows)
+        state.first = start
+        state.ready = self._split(
+            {name: array[part] for name, array in chunk.arrays.items()}, self._batch_size
+        )
+        batch, state.ready[0] = state.ready[0], None
+        return batch
+
+    def _split(self, arrays: dict[str, AnyArray], num_rows: int) -> list[Any]:
+        """Return batches of `num_rows` rows (the last may have fewer)."""
+        names, columns = list(arrays), []
+        for name, array in arrays.items():
+            if array.dtype != np.object_:
+                columns.append(torch.from_numpy(array).split(num_rows))
+            else:
+                starts = range(0, len(array), num_rows)
+                columns.append(tuple(self._values(name, array[i : i + num_rows]) for i in starts))
+        batches: list[Any] = [dict(zip(names, parts, strict=True)) for parts in zip(*columns, strict=True)]
+        if self._layout.row_dicts:
+            return [[dict(zip(names, row, strict=True)) for row in zip(*b.values(), strict=True)] for b in batches]
+        return batches
+
+    def _values(self, name: str, array: AnyArray) -> Any:
+        values = array.tolist()
+        if name not in self._per_row:
+            return [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
+        if self._layout.row_dicts:
+            return values
+        try:
+            return default_collate(values)
+        except TypeError as error:
+            if all(value is not None and type(value).__module__.startswith("PIL.") for value in values):
+                return values
+            raise TransformError(
+                f"field {name!r}: the values of its rows do not make a batch: {error}"
+            ) from error
+        except RuntimeError as error:
+            raise TransformError(
+                f"field {name!r}: the values of its rows do not make a batch: {error}"
+            ) from error
+
+
+def _join(chunks: list[Chunk], start: int, stop: int) -> dict[str, AnyArray]:
+    parts: dict[str, list[AnyArray]] = {name: [] for name in chunks[0].arrays}
+    for chunk in chunks:
+        if chunk.start < stop:
+            rows = slice(max(start, chunk.start) - chunk.start, min(stop, chunk.stop) - chunk.start)
+            for name, array in chunk.arrays.items():
+                parts[name].append(array[rows])
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -1,0 +1,95 @@
+"""Owns the way of a batch from a worker to its parent: one shared storage, however many fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+__all__ = ["PackedBatch"]
+
+_ALIGN_NBYTES = 64
+
+
+class PackedBatch:
+    """A batch that is pickled as one shared storage and arrives as a dict of tensors, views of it.
+
+    A file descriptor crosses for every storage, which costs more than the bytes: 34 fields in one storage travel ten
+    times as fast as in 34. A tensor that crosses a process by itself would also take its whole chunk along.
+    """
+
+    __slots__ = ("_as_list", "_batch")
+
+    def __init__(self, batch: dict[str, Any], *, as_list: bool = False) -> None:
+        """With `as_list` the values arrive as a list, in order, instead of a dict."""
+        self._batch = batch
+        self._as_list = as_list
+
+    def as_list(self) -> PackedBatch:
+        """Return the batch to arrive as a list of its values."""
+        return PackedBatch(self._batch, as_list=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values: dict[str, _Tensor | _Ragged | Any] = {}
+        tensors: list[tuple[_Tensor, torch.Tensor]] = []
+        nbytes = 0
+        for name, value in self._batch.items():
+            lengths = _ragged_lengths(value)
+            if lengths is not None:
+                value = torch.cat([row for row in value if row is not None])
+            if not isinstance(value, torch.Tensor) or not value.is_cpu:
+                values[name] = value
+                continue
+            place = _Tensor(value.dtype, tuple(value.shape), nbytes, nbytes + value.nbytes)
+            tensors.append((place, value))
+            values[name] = place if lengths is None else _Ragged(place, lengths)
+            nbytes = -(-place.stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
+        storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")
+        memory = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload]
+        for place, value in tensors:
+            place.view(memory).copy_(value)
+        return _unpack, (memory, values, self._as_list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """Where a tensor lies in the storage, in bytes."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    def view(self, memory: torch.Tensor) -> torch.Tensor:
+        return memory[self.start : self.stop].view(self.dtype).view(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ragged:
+    """A list of 1-D tensors end to end; a length of -1 is None."""
+
+    values: _Tensor
+    lengths: list[int]
+
+    def view(self, memory: torch.Tensor) -> list[torch.Tensor | None]:
+        rows = iter(self.values.view(memory).split([n for n in self.lengths if n >= 0]))
+        return [next(rows) if n >= 0 else None for n in self.lengths]
+
+
+def _ragged_lengths(value: Any) -> list[int] | None:
+    if not isinstance(value, list) or not any(isinstance(row, torch.Tensor) for row in value):
+        return None
+    if not all(row is None or (isinstance(row, torch.Tensor) and row.ndim == 1) for row in value):
+        return None
+    return [-1 if row is None else len(row) for row in value]
+
+
+def _unpack(
+    memory: torch.Tensor, values: dict[str, _Tensor | _Ragged | Any], as_list: bool
+) -> dict[str, Any] | list[Any]:
+    batch = {
+        name: value.view(memory) if isinstance(value, (_Tensor, _Ragged)) else value
+        for name, value in values.items()
+    }
+    return list(batch.values()) if as_list else batch

@@ -1,0 +1,84 @@
+"""Owns per-row Python: image decoding and users' transforms."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from deltastream.batch.convert import objects
+from deltastream.errors import OptionError, SchemaError, TransformError
+from deltastream.fields import FieldSpec
+from deltastream.types import FileContext
+
+__all__ = ["row_values"]
+
+
+def row_values(
+    columns: Sequence[pa.Array], spec: FieldSpec, context: FileContext, first_row: int
+) -> npt.NDArray[np.object_]:
+    """Return a per-row field's values, ``[n]`` of dtype object. Runs the user's code, once per row and in order.
+
+    Several columns give the transform a tuple.
+
+    Raises:
+        TransformError: The transform, or the image decoder, raised; the row of the row group is named.
+    """
+    values = _python_values(columns)
+    if spec.decode_numpy_and_apply_shape is not None:
+        values = [_array(value, spec, context) for value in values]
+    image = _image_opener() if spec.load_image_using_pil else None
+    for i, value in enumerate(values):
+        try:
+            if image is not None and value is not None:
+                value = image(value)
+            if spec.transform is not None:
+                value = spec.transform(value)
+        except Exception as error:
+            what = "its transform" if spec.transform is not None else "the image decoder"
+            raise TransformError(
+                f"{context}, row {first_row + i}: field {spec.target!r}: {what} raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        values[i] = value
+    return np.fromiter(values, np.object_, len(values))
+
+
+def _python_values(columns: Sequence[pa.Array]) -> list[Any]:
+    if len(columns) > 1:
+        return list(zip(*(_python_values([column]) for column in columns), strict=True))
+    column = columns[0]
+    if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
+        return list(objects(column))
+    return list(column.to_pylist())
+
+
+def _array(value: bytes | None, spec: FieldSpec, context: FileContext) -> npt.NDArray[np.uint8] | None:
+    if value is None:
+        return None
+    shape = spec.decode_numpy_and_apply_shape
+    assert shape is not None
+    if len(value) != np.prod(shape):
+        raise SchemaError(
+            f"{context}: column {spec.names[0]!r} has a value of {len(value)} bytes, which is no array of shape {shape}"
+        )
+    # A transform may write to its argument, and bytes are read-only.
+    return np.frombuffer(value, np.uint8).reshape(shape).copy()
+
+
+def _image_opener() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise OptionError("load_image_using_pil=True needs Pillow: pip install 'deltastream[images]'") from error
+
+    def open_image(value: bytes) -> Any:
+        image = Image.open(io.BytesIO(value))
+        image.load()
+        return image
+
+    return open_image

@@ -1,0 +1,5 @@
+"""The face to torch: a table as an iterable dataset."""
+
+from deltastream.dataset.dataset import DeltaDataset
+
+__all__ = ["DeltaDataset"]

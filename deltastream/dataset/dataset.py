@@ -1,0 +1,266 @@
+"""Owns `DeltaDataset`: a version of a Delta table as an iterable dataset of batches."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from math import gcd
+from typing import Any, Literal
+
+from torch.utils.data import IterableDataset, get_worker_info
+
+from deltastream.batch import PackedBatch
+from deltastream.dataset.planning import TableRequest, plan_table
+from deltastream.dataset.topology import resolve_ranks
+from deltastream.dataset.progress import EpochCounter
+from deltastream.errors import MemoryBudgetError, OptionError
+from deltastream.fields import FieldSpec
+from deltastream.options import (
+    DEFAULT_MEMORY_BUDGET,
+    DEFAULT_SHUFFLE_NBYTES,
+    DEFAULT_SHUFFLE_ROWS,
+    OrderOptions,
+)
+from deltastream.pipeline import BatchIterator, PipelineStatistics, ReadOptions, ReadPlan
+from deltastream.plan import (
+    Consumer,
+    PartitionFilter,
+    Schedule,
+    choose_block_rows,
+    choose_lanes,
+)
+
+__all__ = ["DeltaDataset"]
+
+
+class DeltaDataset(IterableDataset[Any]):
+    """One version of a Delta table as batches, in an order that is a function of the seed and the epoch.
+
+    Making it reads the log (and, where it has no statistics, footers), and resolves the latest version, so that every
+    worker and epoch reads the same one. Iterate it itself, or give it to a `DataLoader` with ``batch_size=None``:
+    batches arrive whole.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fields: Sequence[FieldSpec] | None = None,
+        *,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        partition_filter: PartitionFilter | None = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        lanes: int | Literal["auto"] = "auto",
+        pad: bool | None = None,
+        rank: int | None = None,
+        num_ranks: int | None = None,
+        memory_budget: int = DEFAULT_MEMORY_BUDGET,
+        decode_threads: int | None = None,
+        transform_threads: int | None = None,
+        shuffle_rows: int = DEFAULT_SHUFFLE_ROWS,
+        shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
+        row_dicts: bool = False,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read the log and plan.
+
+        Args:
+            path: The table: a local path or a ``file:`` URI.
+            fields: The fields of a batch; None: every column of the table.
+            version: The version to read; None: the latest.
+            timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
+            partition_filter: ``[(column, operator, value), ...]`` on partition columns, all of which hold, or a list
+                of such lists, one of which holds. Operators: = == != < <= > >= in, not in.
+            batch_size: Rows of a batch.
+            shuffle: Permute files, row groups within a block of files, and rows within a window of row groups.
+            seed: Of the permutations, in ``[0, 2**63)``.
+            drop_last: Leave out the last batch if it is short.
+            lanes: Independent streams that the rows are divided into; "auto" chooses. The order depends on it.
+            pad: Make all ranks take equally many full batches, by repeating rows at the very end. None: where there
+                are several ranks.
+            rank: This process's rank; None: from torch.distributed, or torchrun's environment, or 0.
+            num_ranks: The number of ranks; given together with `rank`.
+            memory_budget: Bytes that an iterator may hold; divided by the number of workers.
+            decode_threads: Threads that decode; None: one a core, divided by the number of workers.
+            transform_threads: Threads that may run transforms at once; None: as many as decode.
+            shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
+            shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
+            row_dicts: Give each batch as a list of one dict per row.
+            storage_options: For object stores, later; local tables need none.
+
+        Raises:
+            TableError: There is no table, no such version, or it needs a feature we lack.
+            SchemaError: A field's column isn't there, or has a type that the field cannot take.
+            OptionError: An argument cannot be.
+        """
+        super().__init__()
+        self._rank, self._num_ranks = resolve_ranks(rank, num_ranks)
+        if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
+            raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
+        self._lanes = lanes
+        for name, count in (
+            ("memory_budget", memory_budget),
+            ("decode_threads", decode_threads),
+            ("transform_threads", transform_threads),
+        ):
+            if count is not None and count < 1:
+                raise OptionError(f"{name} must be at least 1, got {count}")
+        self._memory_budget = memory_budget
+        self._decode_threads = decode_threads
+        self._transform_threads = transform_threads
+        order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
+        planned = plan_table(
+            TableRequest(
+                path, version, timestamp, fields, partition_filter, row_dicts, storage_options
+            )
+        )
+        self._plan = ReadPlan(
+            planned.snapshot,
+            planned.live_rows,
+            replace(
+                order, block_rows=choose_block_rows(planned.live_rows, shuffle_rows=shuffle_rows)
+            ),
+            planned.layout,
+            pad=self._num_ranks > 1 if pad is None else pad,
+        )
+        self._epochs = EpochCounter()
+        self._last: weakref.ref[BatchIterator] | None = None
+        # A contradiction between ranks and batches is an error here, not in the first epoch.
+        self._schedule(Consumer(self._num_ranks, self._rank))
+
+    def __repr__(self) -> str:
+        snapshot = self._plan.snapshot
+        return (
+            f"<DeltaDataset {snapshot.table_uri} version {snapshot.version}: {self.num_rows} rows, "
+            f"{len(self)} batches of {self.batch_size}>"
+        )
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch."""
+        return self._plan.order.batch_size
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether a short last batch is left out."""
+        return self._plan.order.drop_last
+
+    @property
+    def num_rows(self) -> int:
+        """Live rows of the version, after the filter."""
+        return int(self._plan.live_rows.sum())
+
+    @property
+    def version(self) -> int:
+        """The version of the table that every epoch reads."""
+        return self._plan.snapshot.version
+
+    @property
+    def fields(self) -> list[FieldSpec]:
+        """The fields of a batch, in order."""
+        return [field.spec for field in self._plan.layout.fields]
+
+    def __len__(self) -> int:
+        """Return the number of batches of this rank, exactly."""
+        return self._schedule(Consumer(self._num_ranks, self._rank)).num_steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration epoch `epoch`; those after it count on from there. Reaches running workers too."""
+        if epoch < 0:
+            raise OptionError(f"epoch must be at least 0, got {epoch}")
+        self._epochs.set(epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Start the next epoch and iterate this consumer's share of it.
+
+        In a `DataLoader`'s worker that is every W-th batch of the rank. Threads start here and end with the iterator.
+
+        Yields:
+            Field name to CPU tensor of shape ``(batch_size, *field_shape)``, or to a list of that many values; or a
+            list of row dicts. Tensors are views of memory that is used again when the last of them is dropped.
+
+        Raises:
+            ReadError: A file is missing, or is not what the log promised.
+            NullValueError: A null in a field without a rule for nulls.
+            TransformError: A transform raised.
+            MemoryBudgetError: The windows of the lanes to be read do not fit the memory budget.
+        """
+        worker = get_worker_info()
+        if worker is None:
+            iterator = self._start(Consumer(self._num_ranks, self._rank), None)
+            self._last = weakref.ref(iterator)
+            return iterator
+        consumer = Consumer(self._num_ranks, self._rank, worker.num_workers, worker.id)
+        iterator = self._start(consumer, worker.id)
+        return iterator if self._plan.layout.row_dicts else map(PackedBatch, iterator)
+
+    def statistics(self) -> PipelineStatistics:
+        """Return what each stage of the latest iteration in this process did, and how long it waited.
+
+        Raises:
+            OptionError: Nothing was iterated in this process, or the iterator is gone.
+        """
+        iterator = self._last() if self._last is not None else None
+        if iterator is None:
+            raise OptionError("there is no iterator in this process: workers keep their statistics to themselves")
+        return iterator.statistics()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
+    def _schedule(self, consumer: Consumer) -> Schedule:
+        num_rows, batch_size = self.num_rows, self.batch_size
+        num_microbatches = num_rows // batch_size if self.drop_last else -(-num_rows // batch_size)
+        return Schedule(num_microbatches, 0, consumer, self._plan.pad, self.drop_last)
+
+    def _start(self, consumer: Consumer, worker: int | None) -> BatchIterator:
+        schedule = self._schedule(consumer)
+        budget = self._memory_budget // consumer.num_workers
+        lanes = self._choose_lanes(consumer, budget)
+        self._check_lanes(schedule, lanes, budget)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        threads = self._decode_threads or max(1, (cores or 1) // consumer.num_workers)
+        return BatchIterator(
+            self._plan,
+            self._plan.epoch(self._epochs.advance(worker), lanes=lanes),
+            schedule,
+            ReadOptions(budget, threads, self._transform_threads or threads),
+        )
+
+    def _choose_lanes(self, consumer: Consumer, budget: int) -> int:
+        if self._lanes != "auto":
+            return self._lanes
+        return choose_lanes(
+            num_consumers=consumer.num_consumers,
+            num_rows=self.num_rows,
+            batch_size=self.batch_size,
+            shuffle=self._plan.order.shuffle,
+            window_nbytes=self._plan.window_nbytes,
+            budget_nbytes=budget,
+        )
+
+    def _check_lanes(self, schedule: Schedule, lanes: int, budget: int) -> None:
+        consumers = schedule.consumer.num_consumers
+        open_lanes = lanes // gcd(consumers, lanes)
+        needed = open_lanes * self._plan.window_nbytes
+        if self._plan.order.shuffle and needed > budget:
+            raise MemoryBudgetError(
+                f"{open_lanes} open lanes of {lanes}, with a shuffle window of {self._plan.window_nbytes} bytes each, "
+                f"need {needed} bytes; the memory budget of this process is {budget}: raise memory_budget, or lower "
+                "lanes, shuffle_rows or shuffle_nbytes"
+            )
+        factor = schedule.reading_factor(lanes)
+        if factor > 1:
+            good = [consumers * k for k in (1, 2, 3, 4, 6, 8)]
+            warnings.warn(
+                f"{consumers} consumers do not divide {lanes} lanes: each reads {factor} times what it delivers; "
+                f"good numbers of lanes are {', '.join(map(str, good))}",
+                stacklevel=3,
+            )

@@ -1,0 +1,134 @@
+"""Owns planning: the log, the counts and a look at the first rows, once, in the parent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deltastream.batch import Layout, resolve_layout
+from deltastream.engine.loop import run_in_loop
+from deltastream.engine.pool import DecodePool
+from deltastream.errors import FileCorruptError
+from deltastream.fetch import LocalFiles
+from deltastream.fields import FieldSpec
+from deltastream.log import read_snapshot
+from deltastream.options import PLANNING_THREADS
+from deltastream.plan import PartitionFilter, keep_files
+from deltastream.storage import open_storage
+from deltastream.types import Snapshot
+
+__all__ = ["Planned", "TableRequest", "plan_table"]
+
+_FIRST_ROWS = 64
+_FIRST_FILES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TableRequest:
+    """Which rows of which table, in which fields."""
+
+    path: str | os.PathLike[str]
+    version: int | None
+    timestamp: datetime | str | None
+    fields: Sequence[FieldSpec] | None
+    partition_filter: PartitionFilter | None
+    row_dicts: bool
+    storage_options: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The files to read, how many live rows each has, and what becomes of them."""
+
+    snapshot: Snapshot
+    live_rows: npt.NDArray[np.int64]
+    layout: Layout
+
+
+def plan_table(request: TableRequest) -> Planned:
+    """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
+
+    async def plan() -> Planned:
+        pool = DecodePool(PLANNING_THREADS, name="deltastream-plan")
+        try:
+            return await _plan(request, pool)
+        finally:
+            pool.close()
+
+    return run_in_loop(plan)
+
+
+async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
+    storage = open_storage(request.path, request.storage_options, pool=pool)
+    snapshot = await read_snapshot(
+        storage, pool=pool, version=request.version, timestamp=request.timestamp
+    )
+    if request.partition_filter is not None:
+        keep = keep_files(snapshot.partitions, request.partition_filter)
+        snapshot = replace(
+            snapshot, files=snapshot.files.filter(keep), partitions=snapshot.partitions.filter(keep)
+        )
+    files = LocalFiles(snapshot, storage)
+    live_rows = await _count(snapshot, files, pool)
+
+    def first_rows(names: list[str]) -> dict[str, pa.Array]:
+        return _first_rows(snapshot, files, live_rows, names)
+
+    layout = await pool.run(
+        resolve_layout,
+        snapshot.schema,
+        request.fields,
+        row_dicts=request.row_dicts,
+        first_rows=first_rows,
+    )
+    return Planned(snapshot, live_rows, layout)
+
+
+async def _count(
+    snapshot: Snapshot, files: LocalFiles, pool: DecodePool
+) -> npt.NDArray[np.int64]:
+    """Return the live rows per file; a file without statistics has its footer read."""
+    column = snapshot.files["num_records"]
+    counts = column.fill_null(-1).to_numpy().astype(np.int64)
+
+    def count(file: int) -> int:
+        with files.open(file) as source:
+            try:
+                return int(pq.read_metadata(source).num_rows)
+            except (pa.ArrowException, OSError) as error:
+                context = files.context(file, stage="footer")
+                raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
+
+    def count_all(unknown: npt.NDArray[np.int64]) -> None:
+        for file in unknown:
+            counts[file] = count(int(file))
+
+    await pool.run(count_all, np.flatnonzero(counts < 0))
+    return counts
+
+
+def _first_rows(
+    snapshot: Snapshot, files: LocalFiles, live_rows: npt.NDArray[np.int64], names: list[str]
+) -> dict[str, pa.Array]:
+    """Return the first values of some columns, from the first files of the table that have any."""
+    found: dict[str, pa.Array] = {}
+    for file in np.flatnonzero(live_rows)[:_FIRST_FILES]:
+        missing = [name for name in names if name not in found]
+        if not missing:
+            break
+        with files.open(int(file)) as source, pq.ParquetFile(source, pre_buffer=False) as parquet:
+            present = [name for name in missing if name in parquet.schema_arrow.names]
+            for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
+                for name in present:
+                    values = rows.column(name).cast(snapshot.schema.field(name).type)
+                    if values.null_count < len(values):
+                        found[name] = values
+                break
+    return found

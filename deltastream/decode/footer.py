@@ -1,0 +1,89 @@
+"""Owns footers: what a file says about its row groups, checked against the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deltastream.decode.projection import Projection
+from deltastream.errors import FileCorruptError
+from deltastream.types import FileContext, RowGroupSizes
+
+__all__ = ["Footer", "read_footer"]
+
+_FIXED_NBYTES = {
+    "BOOLEAN": 1,
+    "INT32": 4,
+    "INT64": 8,
+    "INT96": 8,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+}
+_OBJECT_NBYTES = 64
+"""About what a small Python object and the reference to it weigh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """A file's footer, and of each row group the sizes that the order needs."""
+
+    metadata: pq.FileMetaData
+    sizes: RowGroupSizes
+
+
+def read_footer(
+    source: pa.NativeFile,
+    projection: Projection,
+    *,
+    num_records: int | None,
+    context: FileContext,
+) -> Footer:
+    """Parse a footer.
+
+    Raises:
+        FileCorruptError: It is not a Parquet file, or it has another number of rows than the log says.
+    """
+    try:
+        metadata = pq.read_metadata(source)
+    except (pa.ArrowException, OSError) as error:
+        raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
+    if num_records is not None and metadata.num_rows != num_records:
+        raise FileCorruptError(
+            f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
+            "the order would shift: the file was replaced, or its statistics are wrong"
+        )
+    return Footer(metadata, _measure(metadata, projection))
+
+
+def _measure(metadata: pq.FileMetaData, projection: Projection) -> RowGroupSizes:
+    """Return rows and decoded bytes per row group, the latter from the values' fixed width where they have one.
+
+    A footer's uncompressed size counts encoded pages: of a dictionary-encoded column it can be a ten-thousandth of
+    what the values weigh (Parquet format, "Encodings": RLE_DICTIONARY).
+    """
+    num_groups = metadata.num_row_groups
+    num_rows = np.zeros(num_groups, np.int64)
+    nbytes = np.zeros(num_groups, np.int64)
+    wanted = _leaves(metadata, projection)
+    for group in range(num_groups):
+        row_group = metadata.row_group(group)
+        num_rows[group] = row_group.num_rows
+        for leaf in wanted:
+            chunk = row_group.column(leaf)
+            width = _FIXED_NBYTES.get(chunk.physical_type)
+            nbytes[group] += (
+                chunk.num_values * width
+                if width is not None
+                else chunk.total_uncompressed_size + chunk.num_values * _OBJECT_NBYTES
+            )
+    return RowGroupSizes(num_rows, nbytes)
+
+
+def _leaves(metadata: pq.FileMetaData, projection: Projection) -> list[int]:
+    tops = [metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)]
+    names = list(dict.fromkeys(tops))
+    wanted = {names[i] for i in projection.find(names).values()}
+    return [i for i, top in enumerate(tops) if top in wanted]

@@ -1,0 +1,69 @@
+"""Owns which columns are read, and how a file's columns become the table's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from deltastream.errors import FileCorruptError
+from deltastream.types import FileContext
+
+__all__ = ["Projection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The wanted columns of the table, in order; `partition_columns` come from the log, the rest from the file."""
+
+    schema: pa.Schema
+    partition_columns: frozenset[str]
+    dictionary_columns: frozenset[str] = frozenset()
+    """Columns that may be decoded as dictionaries: those whose values become Python objects."""
+
+    @property
+    def file_columns(self) -> list[str]:
+        return [name for name in self.schema.names if name not in self.partition_columns]
+
+    def find(self, file_names: list[str]) -> dict[str, int]:
+        """Return the index of each wanted column in a file that has it.
+
+        Names match exactly, or else, as in Spark, if a single one matches without regard to case.
+        """
+        exact = {name: i for i, name in enumerate(file_names)}
+        found = {}
+        for name in self.file_columns:
+            if name in exact:
+                found[name] = exact[name]
+                continue
+            alike = [i for i, other in enumerate(file_names) if other.lower() == name.lower()]
+            if len(alike) == 1:
+                found[name] = alike[0]
+        return found
+
+    def conform(
+        self, columns: dict[str, pa.Array], partition: dict[str, pa.Scalar], num_rows: int, context: FileContext
+    ) -> pa.Table:
+        """Return the table's columns: cast where the file's type is another, null where the file lacks one."""
+        arrays = []
+        for field in self.schema:
+            if field.name in self.partition_columns:
+                arrays.append(pa.repeat(partition[field.name], num_rows))
+            elif field.name in columns:
+                arrays.append(_cast(columns[field.name], field, context))
+            else:
+                # A column added to the table after this file was written.
+                arrays.append(pa.nulls(num_rows, field.type))
+        return pa.Table.from_arrays(arrays, names=self.schema.names)
+
+
+def _cast(array: pa.Array, field: pa.Field, context: FileContext) -> pa.Array:
+    if array.type.equals(field.type) or pa.types.is_dictionary(array.type):
+        return array
+    try:
+        return array.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise FileCorruptError(
+            f"{context}: column {field.name!r} is {array.type} in the file and {field.type} in the table's schema, "
+            f"and its values do not convert: {error}"
+        ) from error

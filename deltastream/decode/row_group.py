@@ -1,0 +1,77 @@
+"""Owns the decoding of one row group."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deltastream.decode.footer import Footer
+from deltastream.decode.projection import Projection
+from deltastream.errors import FileCorruptError
+from deltastream.types import FileContext
+
+__all__ = ["decode_row_group"]
+
+_DICTIONARY_VALUE_NBYTES = 64
+"""A dictionary-encoded chunk with fewer bytes a value than this is kept as a dictionary: its rows share objects."""
+
+
+def decode_row_group(
+    source: pa.NativeFile,
+    footer: Footer,
+    row_group: int,
+    projection: Projection,
+    partition: dict[str, pa.Scalar],
+    *,
+    start: int,
+    stop: int,
+    context: FileContext,
+) -> pa.Table:
+    """Decode rows ``[start, stop)`` of a row group into the projection's columns, one chunk each.
+
+    Raises:
+        FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
+    """
+    num_rows = footer.metadata.row_group(row_group).num_rows
+    try:
+        with pq.ParquetFile(
+            source,
+            metadata=footer.metadata,
+            coerce_int96_timestamp_unit="us",
+            read_dictionary=_dictionaries(footer.metadata, row_group, projection),
+            pre_buffer=False,
+        ) as file:
+            found = projection.find(file.schema_arrow.names)
+            names = [file.schema_arrow.names[i] for i in found.values()]
+            table = file.read_row_group(row_group, columns=names, use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
+    if names and table.num_rows != num_rows:
+        raise FileCorruptError(f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}")
+    columns = {
+        wanted: _one_chunk(table.column(name)).slice(start, stop - start)
+        for wanted, name in zip(found, names, strict=True)
+    }
+    return projection.conform(columns, partition, stop - start, context)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _dictionaries(
+    metadata: pq.FileMetaData, row_group: int, projection: Projection
+) -> list[str]:
+    if not projection.dictionary_columns:
+        return []
+    chunks = metadata.row_group(row_group)
+    found = []
+    for i in range(metadata.num_columns):
+        chunk = chunks.column(i)
+        if (
+            chunk.path_in_schema in projection.dictionary_columns
+            and chunk.has_dictionary_page
+            and chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
+        ):
+            found.append(chunk.path_in_schema)
+    return found

@@ -1,0 +1,133 @@
+"""Owns `create_pytorch_dataloader`, with deltatorch's signature and meaning."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from numbers import Integral
+from typing import Any, Literal
+
+from deltastream.dataset import DeltaDataset
+from deltastream.fields import FieldSpec
+from deltastream.loader.legacy import create_from_length
+from deltastream.loader.loader import DeltaDataLoader
+from deltastream.errors import OptionError
+from deltastream.options import (
+    DEFAULT_MEMORY_BUDGET,
+    DEFAULT_SHUFFLE_NBYTES,
+    DEFAULT_SHUFFLE_ROWS,
+)
+from deltastream.plan import PartitionFilter
+
+__all__ = ["create_pytorch_dataloader"]
+
+
+def _create(
+    path: str | os.PathLike[str],
+    id_field: str | None = None,
+    fields: Sequence[FieldSpec] | None = None,
+    partition_filter: PartitionFilter | None = None,
+    version: int | None = None,
+    batch_size: int = 32,
+    use_fixed_rank: bool = False,
+    rank: int | None = None,
+    num_ranks: int | None = None,
+    num_workers: int = 0,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    storage_options: Mapping[str, str] | None = None,
+    *,
+    timestamp: datetime | str | None = None,
+    seed: int = 0,
+    lanes: int | Literal["auto"] = "auto",
+    pad: bool | None = None,
+    memory_budget: int = DEFAULT_MEMORY_BUDGET,
+    decode_threads: int | None = None,
+    transform_threads: int | None = None,
+    shuffle_rows: int = DEFAULT_SHUFFLE_ROWS,
+    shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
+    collate_fn: Callable[[list[dict[str, Any]]], Any] | None = None,
+    **dataloader_kwargs: Any,
+) -> DeltaDataLoader:
+    """Make a DataLoader that streams a Delta table.
+
+    The positional parameters are deltatorch's and mean what they meant; its oldest form, with the table's length as
+    second argument, is still understood, with a DeprecationWarning.
+
+    Args:
+        path: The table: a local path or a ``file:`` URI.
+        id_field: Accepted and not needed: rows are counted by the log.
+        fields: The fields of a batch; None: every column of the table.
+        partition_filter: ``[(column, operator, value), ...]`` on partition columns: files that do not match are not
+            read. Values may be text, as deltatorch wanted them.
+        version: The version to read; None: the latest, resolved here, once.
+        batch_size: Rows of a batch.
+        use_fixed_rank: Take `rank` and `num_ranks` from the arguments, not from the environment.
+        rank: This process's rank, with `use_fixed_rank`.
+        num_ranks: The number of ranks, with `use_fixed_rank`.
+        num_workers: DataLoader workers. 0 is the fastest unless transforms are slow pure Python: the decode threads
+            then work in this process.
+        shuffle: Permute files, row groups and rows, differently in each epoch.
+        drop_last: Leave out the last batch if it is short.
+        storage_options: For object stores, later; local tables need none.
+        timestamp: Read the last version committed at or before this time instead.
+        seed: Of the shuffle, in ``[0, 2**63)``.
+        lanes: Independent streams that the rows are divided into; "auto" chooses. The order depends on it.
+        pad: Make all ranks take equally many full batches; None: where there are several ranks.
+        memory_budget: Bytes that may be read ahead; divided by `num_workers`.
+        decode_threads: Threads that decode; None: one a core, divided by `num_workers`.
+        transform_threads: Threads that may run transforms at once; None: as many as decode.
+        shuffle_rows: Rows of a shuffle window.
+        shuffle_nbytes: Bytes of a shuffle window.
+        collate_fn: Called with each batch as a list of one dict per row, as in deltatorch; without it a batch is a
+            dict of tensors.
+        **dataloader_kwargs: For `torch.utils.data.DataLoader`.
+
+    Returns:
+        A `torch.utils.data.DataLoader`; each ``iter()`` of it is the next epoch.
+
+    Raises:
+        TableError: There is no table, no such version, or it needs a feature we lack.
+        SchemaError: A field's column isn't there, or has a type that the field cannot take.
+        OptionError: An argument cannot be.
+    """
+    if not use_fixed_rank and (rank is not None or num_ranks is not None):
+        raise OptionError("rank and num_ranks are used with use_fixed_rank=True only")
+    if use_fixed_rank and (rank is None or num_ranks is None):
+        raise OptionError("use_fixed_rank=True needs rank and num_ranks")
+    dataset = DeltaDataset(
+        path,
+        fields,
+        version=version,
+        timestamp=timestamp,
+        partition_filter=partition_filter,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        drop_last=drop_last,
+        lanes=lanes,
+        pad=pad,
+        rank=rank,
+        num_ranks=num_ranks,
+        memory_budget=memory_budget,
+        decode_threads=decode_threads,
+        transform_threads=transform_threads,
+        shuffle_rows=shuffle_rows,
+        shuffle_nbytes=shuffle_nbytes,
+        row_dicts=collate_fn is not None,
+        storage_options=storage_options,
+    )
+    return DeltaDataLoader(
+        dataset, collate_fn=collate_fn, num_workers=num_workers, **dataloader_kwargs
+    )
+
+
+@functools.wraps(_create)
+def create_pytorch_dataloader(*args: Any, **kwargs: Any) -> DeltaDataLoader:
+    has_length = "length" in kwargs or (len(args) > 1 and isinstance(args[1], Integral))
+    return (create_from_length if has_length else _create)(*args, **kwargs)
+
+
+create_pytorch_dataloader.__name__ = create_pytorch_dataloader.__qualname__ = "create_pytorch_dataloader"

@@ -1,0 +1,81 @@
+"""Owns deltatorch's oldest form: the table's length as second argument, and (source, target) pairs as batches."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from deltastream.batch import PackedBatch
+from deltastream.dataset import DeltaDataset
+from deltastream.fields import FieldSpec
+from deltastream.loader.loader import DeltaDataLoader
+
+__all__ = ["create_from_length"]
+
+_SOURCE, _TARGET = "source", "target"
+
+
+def create_from_length(
+    path: str | os.PathLike[str],
+    length: int,
+    src_field: str,
+    target_field: str,
+    id_field: str | None = None,
+    *,
+    load_pil: bool = False,
+    apply_src_numpy_shape: Sequence[int] | None = None,
+    transform: Callable[[Any], Any] | None = None,
+    target_transform: Callable[[Any], Any] | None = None,
+    batch_size: int = 32,
+    use_fixed_rank: bool = False,
+    rank: int | None = None,
+    num_ranks: int | None = None,
+    num_workers: int = 0,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    collate_fn: Callable[[list[tuple[Any, Any]]], Any] | None = None,
+    queue_size: int | None = None,
+    **dataloader_kwargs: Any,
+) -> DeltaDataLoader:
+    """Make a DataLoader whose batches are ``[source, target]``, from the arguments of deltatorch 0.0.1.
+
+    `length`, `id_field` and `queue_size` are not needed: rows are counted by the log.
+    """
+    warnings.warn(
+        "create_pytorch_dataloader(path, length, src_field=..., target_field=...) is deltatorch's oldest form: use "
+        "create_pytorch_dataloader(path, fields=[FieldSpec(...), ...]), whose batches are dicts",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    shape = tuple(apply_src_numpy_shape) if apply_src_numpy_shape else None
+    fields = [
+        FieldSpec(src_field, shape, load_pil, transform, _SOURCE),
+        FieldSpec(target_field, transform=target_transform, target_name=_TARGET),
+    ]
+    dataset = DeltaDataset(
+        path,
+        fields,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        rank=rank if use_fixed_rank else None,
+        num_ranks=num_ranks if use_fixed_rank else None,
+        row_dicts=collate_fn is not None,
+    )
+    collate = _pair if collate_fn is None else functools.partial(_collate_pairs, collate_fn)
+    return DeltaDataLoader(
+        dataset, collate_fn=collate, num_workers=num_workers, **dataloader_kwargs
+    )
+
+
+def _pair(batch: dict[str, Any] | PackedBatch) -> list[Any] | PackedBatch:
+    return batch.as_list() if isinstance(batch, PackedBatch) else list(batch.values())
+
+
+def _collate_pairs(
+    collate_fn: Callable[[list[tuple[Any, Any]]], Any], rows: list[dict[str, Any]]
+) -> Any:
+    return collate_fn([(row[_SOURCE], row[_TARGET]) for row in rows])

@@ -1,0 +1,82 @@
+"""Owns `DeltaDataLoader`: torch's DataLoader over a dataset whose batches arrive whole."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from deltastream.dataset import DeltaDataset
+from deltastream.errors import OptionError
+from deltastream.pipeline import PipelineStatistics
+
+__all__ = ["DeltaDataLoader"]
+
+_OURS = ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last")
+
+
+class DeltaDataLoader(DataLoader[Any]):
+    """A `torch.utils.data.DataLoader` over a `DeltaDataset`.
+
+    The dataset decides batches and order, so torch neither samples nor batches; `batch_size` and `drop_last` tell the
+    dataset's. Every ``iter()`` is the next epoch.
+    """
+
+    dataset: DeltaDataset
+
+    def __init__(
+        self,
+        dataset: DeltaDataset,
+        *,
+        collate_fn: Callable[[Any], Any] | None = None,
+        **dataloader_kwargs: Any,
+    ) -> None:
+        """Wrap `dataset`; `collate_fn` is called with each batch, `dataloader_kwargs` are torch's.
+
+        Raises:
+            OptionError: An argument would sample or batch a second time, or a transform cannot go to the workers.
+        """
+        for name in _OURS:
+            if name in dataloader_kwargs:
+                raise OptionError(
+                    f"{name} is the dataset's: the order and the batches are decided there, a DataLoader cannot change them"
+                )
+        if dataloader_kwargs.get("num_workers", 0) > 0:
+            _check_picklable(dataset)
+        super().__init__(
+            dataset, batch_size=None, collate_fn=collate_fn or _identity, **dataloader_kwargs
+        )
+        # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
+        self.__dict__["batch_size"] = dataset.batch_size
+        self.__dict__["drop_last"] = dataset.drop_last
+
+    def __len__(self) -> int:
+        """Return the number of batches of this rank, exactly."""
+        return len(self.dataset)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration epoch `epoch`."""
+        self.dataset.set_epoch(epoch)
+
+    def statistics(self) -> PipelineStatistics:
+        """Return what each stage of the current iteration did; with ``num_workers=0`` only."""
+        return self.dataset.statistics()
+
+
+def _identity(batch: Any) -> Any:
+    return batch
+
+
+def _check_picklable(dataset: DeltaDataset) -> None:
+    for field in dataset.fields:
+        try:
+            ForkingPickler.dumps(field.transform)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise OptionError(
+                f"field {field.target!r}: its transform {field.transform!r} cannot be pickled, so no worker can get "
+                "it: define it at the top of a module that can be imported (not in a notebook, not as a lambda), or "
+                "use num_workers=0, where it runs in the decode threads"
+            ) from error

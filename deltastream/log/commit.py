@@ -1,0 +1,142 @@
+"""Owns the parsing of one commit: JSON actions into columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from deltastream.errors import LogCorruptError
+from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, parse_protocol
+from deltastream.log.paths import decode_path, deletion_vector_id, file_keys
+from deltastream.log.statistics import num_records
+
+__all__ = ["Commit", "iterate_actions", "parse_commit"]
+
+_BLANK = re.compile(r"[ \t\n\r]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit does to the files and the metadata of the table."""
+
+    version: int
+    protocol: Protocol | None
+    """None where the commit leaves it as it was; so for `metadata`."""
+    metadata: Metadata | None
+    adds: pa.Table
+    """Columns of `ADDS`, in the order of the commit."""
+    added: pa.ChunkedArray
+    """The key of each add."""
+    removed: pa.ChunkedArray
+    """The keys of the removes."""
+
+
+def parse_commit(data: bytes, *, version: int, source: str) -> Commit:
+    """Parse a commit file; `source` names it in errors.
+
+    Raises:
+        LogCorruptError: The commit is empty, cut off, no JSON, or an action lacks what the protocol asks for.
+    """
+    adds: list[dict[str, Any]] = []
+    removes: list[dict[str, Any]] = []
+    protocol: Protocol | None = None
+    metadata: Metadata | None = None
+    for action in iterate_actions(data, source=source):
+        for name, content in action.items():
+            if content is None:
+                continue
+            if name == "add":
+                adds.append(content)
+            elif name == "remove":
+                removes.append(content)
+            elif name == "protocol":
+                protocol = parse_protocol(content, source=source)
+            elif name == "metaData":
+                metadata = parse_metadata(content, source=source)
+    try:
+        table = _add_columns(adds)
+        removed = file_keys(*_identities(removes))
+    except (
+        pa.ArrowException,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise LogCorruptError(
+            f"{source}: an add or remove action is not as the protocol says: {error!r}"
+        ) from error
+    added = file_keys(table.column("path"), table.column("dv_id"))
+    return Commit(version, protocol, metadata, table, added, removed)
+
+
+def iterate_actions(data: bytes, *, source: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a commit: one a line, or spread over several lines.
+
+    Raises:
+        LogCorruptError: There is no object, or something that is not one; after the objects before it.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise LogCorruptError(f"{source} is no UTF-8: {error}") from error
+    decoder = json.JSONDecoder()
+    position = _skip_blank(text, 0)
+    if position == len(text):
+        raise LogCorruptError(f"{source} is empty: a commit that was never written whole")
+    while position < len(text):
+        try:
+            action, stop = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            raise LogCorruptError(
+                f"{source} is cut off or damaged at character {position} of {len(text)}: {error}"
+            ) from error
+        if not isinstance(action, dict):
+            raise LogCorruptError(
+                f"{source}: expected a JSON object at character {position}, found {str(action)[:40]!r}"
+            )
+        yield action
+        position = _skip_blank(text, stop)
+
+
+def _skip_blank(text: str, position: int) -> int:
+    match = _BLANK.match(text, position)
+    return position if match is None else match.end()
+
+
+def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
+    paths, dv_ids = _identities(adds)
+    texts = pa.array([add.get("stats") for add in adds], pa.string())
+    # Some writers leave partitionValues out where there are none.
+    partition_values = [list((add.get("partitionValues") or {}).items()) for add in adds]
+    return pa.Table.from_arrays(
+        [
+            paths,
+            pa.array([_integer(add["size"]) for add in adds], pa.int64()),
+            pa.array([_integer(add["modificationTime"]) for add in adds], pa.int64()),
+            num_records(texts, None, len(adds)),
+            dv_ids,
+            pa.array(partition_values, ADDS.field("partition_values").type),
+        ],
+        schema=ADDS,
+    )
+
+
+def _identities(actions: list[dict[str, Any]]) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    paths = [decode_path(action["path"]) for action in actions]
+    dv_ids = [deletion_vector_id(action.get("deletionVector")) for action in actions]
+    return pa.chunked_array([pa.array(paths, pa.string())]), pa.chunked_array(
+        [pa.array(dv_ids, pa.string())]
+    )
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected an integer, found {value!r}")
+    return value

@@ -1,0 +1,69 @@
+"""Owns the identity of a file in the log: its decoded path and its deletion vector's unique id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["decode_path", "decode_paths", "deletion_vector_id", "deletion_vector_ids", "file_keys"]
+
+# A NUL stands in no path, so a key never equals another file's path.
+_SEPARATOR = "\0"
+
+
+def decode_path(path: str) -> str:
+    """Decode a path of the log once; a ``file:`` URI becomes the absolute path that it names.
+
+    Delta PROTOCOL.md, "Add File and Remove File": a path is a URI, percent-encoded. Writers mix ``file:/x``,
+    ``file:///x`` and ``/x`` for one file, so only the plain path can be compared.
+    """
+    if path.startswith("file:/"):
+        rest = path.removeprefix("file:")
+        if rest.startswith("///"):
+            path = rest[2:]
+        elif not rest.startswith("//"):
+            path = rest
+    return unquote(path) if "%" in path else path
+
+
+def decode_paths(paths: pa.Array) -> pa.Array:
+    """`decode_path` over a string array; one without escapes and URIs is returned as it is."""
+    data = paths.buffers()[2]
+    text = b"" if data is None else data.to_pybytes()
+    # Most tables have neither: two searches of the bytes cost a tenth of two string kernels.
+    if b"%" not in text and b"file:/" not in text:
+        return paths
+    encoded = pc.or_(pc.match_substring(paths, "%"), pc.starts_with(paths, "file:/"))
+    decoded = [decode_path(path) for path in paths.filter(encoded).to_pylist()]
+    return pc.replace_with_mask(paths, encoded, pa.array(decoded, pa.string()))
+
+
+def deletion_vector_id(descriptor: Mapping[str, Any] | None) -> str | None:
+    """Delta PROTOCOL.md, "Deletion Vector Descriptor Schema": the derived field uniqueId."""
+    if descriptor is None:
+        return None
+    unique_id = f"{descriptor['storageType']}{descriptor['pathOrInlineDv']}"
+    offset = descriptor.get("offset")
+    return unique_id if offset is None else f"{unique_id}@{offset}"
+
+
+def deletion_vector_ids(descriptors: pa.StructArray | None, num_rows: int) -> pa.Array:
+    """`deletion_vector_id` over a struct array; None stands for a column that is not there."""
+    if descriptors is None or descriptors.null_count == num_rows:
+        return pa.nulls(num_rows, pa.string())
+    return pa.array([deletion_vector_id(one) for one in descriptors.to_pylist()], pa.string())
+
+
+def file_keys(paths: pa.ChunkedArray, dv_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return what identifies each file: equal keys are one file of the table.
+
+    Delta PROTOCOL.md, "Action Reconciliation": files are keyed by (path, deletionVector.uniqueId).
+    """
+    if dv_ids.null_count == len(dv_ids):
+        return paths
+    with_vector = pc.binary_join_element_wise(paths, dv_ids, _SEPARATOR)
+    return pc.coalesce(with_vector, paths)

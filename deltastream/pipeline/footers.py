@@ -1,0 +1,75 @@
+"""Owns the reading of footers, a little ahead of their use."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+
+from deltastream.decode import Footer
+
+__all__ = ["FooterReader"]
+
+
+class _Pending:
+    """A footer on its way."""
+
+    __slots__ = ("done", "error", "footer")
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.footer: Footer | None = None
+        self.error: Exception | None = None
+
+
+class FooterReader:
+    """Reads footers in the decode pool; those of a block are asked for together and forgotten together."""
+
+    def __init__(self, tasks: TaskGroup, read: Callable[[int], Awaitable[Footer]], num_threads: int) -> None:
+        self._tasks = tasks
+        self._read = read
+        self._num_threads = num_threads
+        self._pending: dict[int, _Pending] = {}
+        self.num_read = 0
+
+    def __repr__(self) -> str:
+        return f"<FooterReader {self.num_read} read, {len(self._pending)} held>"
+
+    def prefetch(self, files: Sequence[int]) -> None:
+        """Begin to read the footers of `files`, in this order, as many at once as there are threads."""
+        new = [file for file in files if file not in self._pending]
+        for file in new:
+            self._pending[file] = _Pending()
+        queue = iter(new)
+        for _ in range(min(self._num_threads, len(new))):
+            self._tasks.start_soon(self._read_all, queue)
+
+    async def get(self, files: Sequence[int]) -> dict[int, Footer]:
+        """Wait for the footers of `files`, and hold them no longer.
+
+        Raises:
+            DeltaStreamError: What reading one of them raised.
+        """
+        self.prefetch(files)
+        found = {}
+        for file in files:
+            pending = self._pending[file]
+            await pending.done.wait()
+            if pending.error is not None:
+                raise pending.error
+            assert pending.footer is not None
+            found[file] = pending.footer
+        for file in files:
+            del self._pending[file]
+        return found
+
+    async def _read_all(self, queue: Iterator[int]) -> None:
+        for file in queue:
+            pending = self._pending[file]
+            try:
+                pending.footer = await self._read(file)
+                self.num_read += 1
+            except Exception as error:
+                pending.error = error
+            pending.done.set()

@@ -1,0 +1,140 @@
+"""Owns the consumer's side: an iterator of batches, and the end of everything that it started."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from deltastream.batch import BatchCutter
+from deltastream.engine.budget import ByteBudget
+from deltastream.engine.buffers import BufferPool
+from deltastream.engine.channel import Channel, EndOfStream
+from deltastream.engine.loop import LoopThread
+from deltastream.engine.pool import DecodePool
+from deltastream.errors import ReadError
+from deltastream.fetch import LocalFiles
+from deltastream.pipeline.needs import consumer_needs
+from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.reader import LaneChunk, Reader
+from deltastream.pipeline.statistics import PipelineStatistics
+from deltastream.plan import EpochOrder, Schedule
+from deltastream.storage import open_storage
+
+__all__ = ["BatchIterator"]
+
+
+class BatchIterator(Iterator[Any]):
+    """The batches of one consumer's share of one epoch.
+
+    Making it starts a loop thread and decode threads, which read ahead within the memory budget. They end when the
+    iterator is used up, is closed, fails, or is dropped, and at the interpreter's exit.
+    """
+
+    def __init__(
+        self, plan: ReadPlan, order: EpochOrder, schedule: Schedule, options: ReadOptions
+    ) -> None:
+        self._fill = plan.pad
+        self._batch_size = plan.order.batch_size
+        self._needs = consumer_needs(order, schedule)
+        self._cutter = BatchCutter(plan.layout, plan.order.batch_size)
+        self._num_batches = 0
+        engine = _Engine(plan, order, schedule, options)
+        self._engine = engine
+        self._finalizer = weakref.finalize(self, engine.close)
+
+    def __repr__(self) -> str:
+        state = "open" if self._finalizer.alive else "closed"
+        return f"<BatchIterator {state}, {self._num_batches} batches, {self._engine.channel!r}>"
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            need = next(self._needs, None) if self._finalizer.alive else None
+            if need is None:
+                self.close()
+                raise StopIteration
+            key, span = need
+            cutter = self._cutter
+            while not cutter.has(key, span.stop):
+                cutter.add(*self._engine.channel.receive())
+            self._num_batches += 1
+            return cutter.cut(key, span.start, span.stop, fill=self._fill)
+        except StopIteration:
+            raise
+        except EndOfStream:
+            self.close()
+            raise ReadError("the reader ended before the epoch did; please report this") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End every task and thread, and wait for them; the decode or transform that runs is waited for."""
+        self._finalizer()
+        self._cutter.clear()
+
+    def statistics(self) -> PipelineStatistics:
+        """Return what every stage did so far and how long it waited."""
+        return self._engine.statistics(self._num_batches)
+
+
+class _Engine:
+    """The threads of one iterator and what they work on; knows nothing of the iterator, so that it can be dropped."""
+
+    def __init__(
+        self, plan: ReadPlan, order: EpochOrder, schedule: Schedule, options: ReadOptions
+    ) -> None:
+        self.pool = DecodePool(options.decode_threads)
+        self.loop: LoopThread | None = None
+        self.budget = ByteBudget(
+            options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle
+        )
+        self.buffers = BufferPool(self.budget)
+        self.channel: Channel[LaneChunk] = Channel(
+            options.memory_budget, call_soon=self._call_soon, on_empty=self.budget.starve
+        )
+        storage = open_storage(plan.snapshot.table_uri, None, pool=self.pool)
+        self.reader = Reader(
+            plan,
+            order,
+            options,
+            LocalFiles(plan.snapshot, storage),
+            self.pool,
+            self.budget,
+            self.buffers,
+            self.channel,
+        )
+
+        async def main() -> None:
+            await self.reader.run(consumer_needs(order, schedule))
+
+        self.loop = LoopThread(main)
+
+    def close(self) -> None:
+        if self.loop is not None:
+            self.loop.cancel()
+            self.loop.join()
+        self.pool.close()
+        self.buffers.close()
+
+    def statistics(self, num_batches: int) -> PipelineStatistics:
+        return PipelineStatistics(
+            num_batches,
+            self.reader.num_windows,
+            self.reader.num_row_groups,
+            self.reader.num_footers,
+            self.pool.statistics(),
+            self.budget.statistics(),
+            self.buffers.statistics(),
+            self.channel.statistics(),
+        )
+
+    def _call_soon(self, callback: Callable[[], object]) -> None:
+        if self.loop is not None:
+            self.loop.call_soon(callback)
+
+    def _trim_idle(self, max_idle_nbytes: int) -> None:
+        self.buffers.trim(max_idle_nbytes)

@@ -1,0 +1,67 @@
+"""Owns one lane as a consumer reads it: from a row on, window after window."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from deltastream.decode import Footer
+from deltastream.pipeline.footers import FooterReader
+from deltastream.plan import Block, EpochOrder, Window, plan_windows
+
+__all__ = ["LaneReader", "WindowRead"]
+
+_FILES_AHEAD = 4
+"""Files whose footers are read ahead without shuffle, where a block is one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRead:
+    """A window and the footers of its files."""
+
+    window: Window
+    footers: dict[int, Footer]
+
+
+class LaneReader:
+    """Plans the windows of one lane, in order, reading the footers of a block and of the next just before."""
+
+    def __init__(self, order: EpochOrder, lane: int, footers: FooterReader) -> None:
+        self._order = order
+        self._lane = lane
+        start, stop = order.lane_rows(lane)
+        self._num_rows = stop - start
+        self._footers = footers
+        self._windows: deque[WindowRead] = deque()
+        self._block: Block | None = None
+        self.stop = 0
+        """Lane row up to which windows were returned or passed over."""
+
+    async def next_window(self, row: int) -> WindowRead:
+        """Return the next window that has rows from `row` on; windows that end before are passed over."""
+        while True:
+            while self._windows:
+                read = self._windows.popleft()
+                self.stop = read.window.stop
+                if self.stop > row:
+                    return read
+            await self._enter_block(max(row, self.stop))
+
+    async def _enter_block(self, row: int) -> None:
+        block = self._order.block(self._lane, row)
+        files = [span.file for span in block.spans]
+        # The next block's footers are asked for after this one's windows were handed out: the first batch comes first.
+        footers = await self._footers.get(files)
+        sizes = {file: footer.sizes for file, footer in footers.items()}
+        windows = plan_windows(block, sizes, self._order.options, epoch=self._order.epoch)
+        self._windows.extend(WindowRead(window, footers) for window in windows)
+        self._block = block
+
+    def prefetch(self) -> None:
+        """Begin to read the footers that are needed next."""
+        block = self._block
+        ahead = 1 if self._order.options.shuffle else _FILES_AHEAD
+        while block is not None and ahead and block.stop < self._num_rows:
+            block = self._order.block(self._lane, block.stop)
+            self._footers.prefetch([span.file for span in block.spans])
+            ahead -= 1

@@ -1,0 +1,23 @@
+"""The order, as arithmetic: from live row counts to lanes, blocks, windows and microbatches. Pure functions."""
+
+from deltastream.plan.blocks import Block, choose_block_rows
+from deltastream.plan.epoch import EpochOrder, LaneSpan
+from deltastream.plan.lanes import choose_lanes
+from deltastream.plan.prune import PartitionFilter, keep_files
+from deltastream.plan.schedule import Consumer, Schedule
+from deltastream.plan.windows import Window, WindowSlice, plan_windows
+
+__all__ = [
+    "Block",
+    "Consumer",
+    "EpochOrder",
+    "LaneSpan",
+    "PartitionFilter",
+    "Schedule",
+    "Window",
+    "WindowSlice",
+    "choose_block_rows",
+    "choose_lanes",
+    "keep_files",
+    "plan_windows",
+]

@@ -1,0 +1,73 @@
+"""Owns blocks: the files of a lane whose footers are needed at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from deltastream.options import BLOCK_FILES
+
+__all__ = ["Block", "FileSpan", "choose_block_rows", "find_block"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpan:
+    """Live rows ``[start, stop)`` of one file (an index into the snapshot's files)."""
+
+    file: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The files whose first row in the lane lies in ``[index * block_rows, (index + 1) * block_rows)``."""
+
+    lane: int
+    index: int
+    start: int
+    """Lane row of the block's first row."""
+    stop: int
+    spans: tuple[FileSpan, ...]
+    """The files, in epoch order; the lane's first and last may be cut."""
+
+
+def find_block(
+    files: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    *,
+    lane: int,
+    lane_start: int,
+    lane_stop: int,
+    row: int,
+    block_rows: int,
+) -> Block:
+    """Return the block of `lane` that holds lane row `row`, by binary search in the files' epoch `starts`."""
+    if not 0 <= row < lane_stop - lane_start:
+        raise IndexError(f"row {row} of lane {lane}, which has {lane_stop - lane_start} rows")
+    holder = int(np.searchsorted(starts, lane_start + row, side="right")) - 1
+    # A file that a cut divides has its first row in this lane at the lane's start.
+    index = max(0, int(starts[holder]) - lane_start) // block_rows
+    first = int(np.searchsorted(starts, lane_start + index * block_rows, side="left"))
+    if index == 0:
+        first = int(np.searchsorted(starts, lane_start, side="right")) - 1
+    end = min(lane_start + (index + 1) * block_rows, lane_stop)
+    last = int(np.searchsorted(starts, end, side="left"))
+    spans = tuple(
+        FileSpan(
+            int(files[i]),
+            max(lane_start, int(starts[i])) - int(starts[i]),
+            min(lane_stop, int(starts[i + 1])) - int(starts[i]),
+        )
+        for i in range(first, last)
+    )
+    start = max(lane_start, int(starts[first])) - lane_start
+    return Block(lane, index, start, min(lane_stop, int(starts[last])) - lane_start, spans)
+
+
+def choose_block_rows(live_rows: npt.NDArray[np.int64], *, shuffle_rows: int) -> int:
+    """Return the rows of a block: 64 files of mean size, so that row groups mix across them, and a window at least."""
+    num_files = max(1, int(np.count_nonzero(live_rows)))
+    return max(shuffle_rows, -(-int(live_rows.sum()) // num_files) * BLOCK_FILES)

@@ -1,0 +1,94 @@
+"""Owns one epoch's order of files and its division into lanes and microbatches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from deltastream.options import OrderOptions
+from deltastream.plan.blocks import Block, find_block
+from deltastream.plan.permutation import permutation
+
+__all__ = ["EpochOrder", "LaneSpan"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSpan:
+    """Rows ``[start, stop)`` of one lane."""
+
+    lane: int
+    start: int
+    stop: int
+
+
+class EpochOrder:
+    """The numbered order of one epoch, from the live rows of each file in base order.
+
+    L lanes hold ``K = N // (L * B)`` full batches each; the rows that remain, fewer than ``L * B``, are a last lane
+    with the number L that all consumers share. Memory and time are linear in the number of files.
+    """
+
+    def __init__(
+        self, live_rows: npt.NDArray[np.int64], options: OrderOptions, *, lanes: int, epoch: int
+    ) -> None:
+        self.options = options
+        self.epoch = epoch
+        self.num_lanes = lanes
+        # Files without live rows are not part of the order.
+        files = np.flatnonzero(live_rows)
+        if options.shuffle:
+            files = files[permutation(len(files), options.seed, epoch)]
+        self.files: npt.NDArray[np.int64] = files
+        self.starts = np.zeros(len(files) + 1, np.int64)
+        """Epoch row at which each file starts; the last entry is N."""
+        np.cumsum(live_rows[files], out=self.starts[1:])
+        self.num_rows = int(self.starts[-1])
+        batch_size = options.batch_size
+        self.lane_batches = self.num_rows // (lanes * batch_size)
+        self.num_microbatches = (
+            self.num_rows // batch_size
+            if options.drop_last
+            else -(-self.num_rows // batch_size)
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<EpochOrder {self.epoch}: {self.num_rows} rows, {len(self.files)} files, "
+            f"{self.num_lanes} lanes of {self.lane_batches} batches, {self.num_microbatches} microbatches>"
+        )
+
+    def lane_rows(self, lane: int) -> tuple[int, int]:
+        """Return the epoch rows ``[start, stop)`` of a lane; lane L is the shared one."""
+        length = self.lane_batches * self.options.batch_size
+        if lane == self.num_lanes:
+            return lane * length, self.num_rows
+        return lane * length, (lane + 1) * length
+
+    def microbatch(self, number: int) -> LaneSpan:
+        """Return the rows of microbatch `number`; only the very last may be short."""
+        if not 0 <= number < self.num_microbatches:
+            raise IndexError(f"microbatch {number} of {self.num_microbatches}")
+        batch_size = self.options.batch_size
+        in_lanes = self.lane_batches * self.num_lanes
+        if number < in_lanes:
+            lane, index = number % self.num_lanes, number // self.num_lanes
+        else:
+            lane, index = self.num_lanes, number - in_lanes
+        start, stop = self.lane_rows(lane)
+        first = index * batch_size
+        return LaneSpan(lane, first, min(first + batch_size, stop - start))
+
+    def block(self, lane: int, row: int) -> Block:
+        """Return the block that holds row `row` of `lane`."""
+        lane_start, lane_stop = self.lane_rows(lane)
+        return find_block(
+            self.files,
+            self.starts,
+            lane=lane,
+            lane_start=lane_start,
+            lane_stop=lane_stop,
+            row=row,
+            block_rows=self.options.block_rows if self.options.shuffle else 1,
+        )

@@ -1,0 +1,41 @@
+"""Owns the choice of the number of lanes."""
+
+from __future__ import annotations
+
+from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES
+
+__all__ = ["choose_lanes"]
+
+
+def choose_lanes(
+    *,
+    num_consumers: int,
+    num_rows: int,
+    batch_size: int,
+    shuffle: bool,
+    window_nbytes: int,
+    budget_nbytes: int,
+) -> int:
+    """Return the number of lanes that ``lanes="auto"`` means.
+
+    Without shuffle one a consumer, so that a single one reads in file order. With shuffle the multiple of
+    `num_consumers` with the most divisors, so that most other topologies can share it evenly: at most 8 lanes a
+    consumer, whose windows (`window_nbytes` each, one open and one read ahead) fit `budget_nbytes`, the budget of one
+    consumer, and which hold at least 16 batches each.
+    """
+    if not shuffle:
+        return num_consumers
+    candidates = [
+        num_consumers * k
+        for k in range(1, LANES_PER_CONSUMER + 1)
+        if k == 1
+        or (
+            2 * k * window_nbytes <= budget_nbytes
+            and num_rows // (num_consumers * k * batch_size) >= MIN_LANE_BATCHES
+        )
+    ]
+    return max(candidates, key=lambda lanes: (_num_divisors(lanes), -lanes))
+
+
+def _num_divisors(number: int) -> int:
+    return sum(1 for d in range(1, number + 1) if number % d == 0)

@@ -14,6 +14,7 @@ __all__ = [
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "PLANNING_THREADS",
+    "SEQUENTIAL_BLOCK_ROWS",
     "OrderOptions",
 ]
 
@@ -28,6 +29,9 @@ DEFAULT_SHUFFLE_NBYTES = 64 << 20
 
 BLOCK_FILES = 64
 """Files of mean size in a block: row groups mix across them, and their footers are read before the first batch."""
+
+SEQUENTIAL_BLOCK_ROWS = 4096
+"""Rows of a block without shuffle, where it is no more than the files whose footers are read together."""
 
 LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
 from threading import BoundedSemaphore, Lock
 
 import numpy as np
@@ -61,14 +63,20 @@ class ChunkBuilder:
         self._lock = Lock()
         self._arrays: dict[str, AnyArray] | None = None
 
-    def add(self, table: pa.Table, offset: int, *, context: FileContext, first_row: int) -> None:
-        """Add rows ``[offset, offset + n)`` of the window, in the order in which they were read."""
-        rows = slice(offset, offset + table.num_rows)
+    def add(
+        self,
+        columns: Mapping[str, pa.Array],
+        rows: slice,
+        *,
+        context: FileContext,
+        first_row: int,
+    ) -> None:
+        """Add `rows` of the window, numbered in the order in which they are read."""
         positions = rows if self._positions is None else self._positions[rows]
         arrays = self._allocated()
         for field in self._layout.fields:
-            columns = [table.column(name).chunk(0) for name in field.spec.names]
-            for name, values in self._convert(field, columns, context, first_row):
+            sources = [columns[name] for name in field.spec.names]
+            for name, values in self._convert(field, sources, context, first_row):
                 if isinstance(values, list):
                     copy_stacked(arrays[name], values, positions)
                 elif name in arrays:
@@ -133,12 +141,12 @@ class ChunkBuilder:
     def _allocate(
         self, tensors: list[tuple[str, np.dtype[np.generic], tuple[int, ...]]]
     ) -> dict[str, AnyArray]:
-        sizes = [
-            self._num_rows * dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-            for _, dtype, shape in tensors
-        ]
-        starts = np.cumsum([0, *(-(-size // _ALIGN_NBYTES) * _ALIGN_NBYTES for size in sizes)])
-        memory = self._memory.take(int(starts[-1])) if tensors else np.empty(0, np.uint8)
+        if not tensors:
+            return {}
+        sizes = [self._num_rows * dtype.itemsize * prod(shape) for _, dtype, shape in tensors]
+        aligned = [-(-size // _ALIGN_NBYTES) * _ALIGN_NBYTES for size in sizes]
+        memory = self._memory.take(sum(aligned))
+        starts = accumulate(aligned, initial=0)
         return {
             name: memory[start : start + size].view(dtype).reshape(self._num_rows, *shape)
             for (name, dtype, shape), start, size in zip(tensors, starts, sizes, strict=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -84,13 +86,13 @@ def _view(
 def _fixed(
     column: pa.Array, field: Field, name: str, memory: WindowMemory, context: FileContext
 ) -> AnyArray:
-    length = int(np.prod(field.shape))
+    length = prod(field.shape)
     if column.null_count:
         return _fixed_with_nulls(column, field, name, memory, context)
     offsets = _offsets(column)
-    if len(offsets) and not np.array_equal(np.diff(offsets), np.full(len(column), length, offsets.dtype)):
-        found = np.diff(offsets)
-        row = int(np.flatnonzero(found != length)[0])
+    found = np.diff(offsets)
+    if (found != length).any():
+        row = int((found != length).argmax())
         raise SchemaError(
             f"{context}: column {name!r} has {found[row]} values in row {row} of this read, and {length} in the "
             f"table's first rows: FieldSpec({name!r}, ragged=True) gives a list, or correct the shape"

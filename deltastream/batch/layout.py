@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -57,7 +58,7 @@ class Field:
         if self.dtype is None:
             return None
         return sum(
-            dtype.itemsize * int(np.prod(shape, dtype=np.int64)) for _, dtype, shape in self.tensors
+            dtype.itemsize * prod(shape) for _, dtype, shape in self.tensors
         )
 
 

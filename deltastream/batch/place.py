@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -62,5 +63,5 @@ def _fill(block: AnyArray, columns: Sequence[AnyArray], start: int) -> None:
 
 def _items(rows: AnyArray) -> AnyArray:
     """View ``[n, *shape]`` as ``[n]`` items of one row each."""
-    nbytes = rows.dtype.itemsize * int(np.prod(rows.shape[1:], dtype=np.int64))
+    nbytes = rows.dtype.itemsize * prod(rows.shape[1:])
     return rows.reshape(len(rows), -1).view(_WORDS.get(nbytes, f"V{nbytes}")).reshape(len(rows))

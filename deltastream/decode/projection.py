@@ -42,19 +42,24 @@ class Projection:
         return found
 
     def conform(
-        self, columns: dict[str, pa.Array], partition: dict[str, pa.Scalar], num_rows: int, context: FileContext
-    ) -> pa.Table:
+        self,
+        columns: dict[str, pa.Array],
+        partition: dict[str, pa.Scalar],
+        num_rows: int,
+        context: FileContext,
+    ) -> dict[str, pa.Array]:
         """Return the table's columns: cast where the file's type is another, null where the file lacks one."""
-        arrays = []
+        arrays = {}
         for field in self.schema:
-            if field.name in self.partition_columns:
-                arrays.append(pa.repeat(partition[field.name], num_rows))
-            elif field.name in columns:
-                arrays.append(_cast(columns[field.name], field, context))
+            name = field.name
+            if name in columns:
+                arrays[name] = _cast(columns[name], field, context)
+            elif name in self.partition_columns:
+                arrays[name] = pa.repeat(partition[name], num_rows)
             else:
                 # A column added to the table after this file was written.
-                arrays.append(pa.nulls(num_rows, field.type))
-        return pa.Table.from_arrays(arrays, names=self.schema.names)
+                arrays[name] = pa.nulls(num_rows, field.type)
+        return arrays
 
 
 def _cast(array: pa.Array, field: pa.Field, context: FileContext) -> pa.Array:

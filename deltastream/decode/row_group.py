@@ -26,8 +26,8 @@ def decode_row_group(
     start: int,
     stop: int,
     context: FileContext,
-) -> pa.Table:
-    """Decode rows ``[start, stop)`` of a row group into the projection's columns, one chunk each.
+) -> dict[str, pa.Array]:
+    """Decode rows ``[start, stop)`` of a row group into the projection's columns.
 
     Raises:
         FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
@@ -48,10 +48,9 @@ def decode_row_group(
         raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
     if names and table.num_rows != num_rows:
         raise FileCorruptError(f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}")
-    columns = {
-        wanted: _one_chunk(table.column(name)).slice(start, stop - start)
-        for wanted, name in zip(found, names, strict=True)
-    }
+    columns = {wanted: _one_chunk(table.column(name)) for wanted, name in zip(found, names, strict=True)}
+    if stop - start < num_rows:
+        columns = {name: column.slice(start, stop - start) for name, column in columns.items()}
     return projection.conform(columns, partition, stop - start, context)
 
 

@@ -23,7 +23,7 @@ class LocalFiles:
     def __init__(self, snapshot: Snapshot, storage: Storage) -> None:
         self._table_uri = snapshot.table_uri
         self._version = snapshot.version
-        self._paths = snapshot.files["path"]
+        self._paths = snapshot.files["path"].combine_chunks()
         self._nbytes = snapshot.files["nbytes"].to_numpy()
         self._storage = storage
 

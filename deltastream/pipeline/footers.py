@@ -12,6 +12,10 @@ from deltastream.decode import Footer
 __all__ = ["FooterReader"]
 
 
+_MAX_FILES = 16
+"""Footers read in one job: fewer hops between threads, and still several jobs to a block of small files."""
+
+
 class _Pending:
     """A footer on its way."""
 
@@ -26,7 +30,8 @@ class _Pending:
 class FooterReader:
     """Reads footers in the decode pool; those of a block are asked for together and forgotten together."""
 
-    def __init__(self, tasks: TaskGroup, read: Callable[[int], Awaitable[Footer]], num_threads: int) -> None:
+    def __init__(self, tasks: TaskGroup, read: Callable[[Sequence[int]], Awaitable[list[Footer]]], num_threads: int) -> None:
+        """`read(files)` reads some footers in one job."""
         self._tasks = tasks
         self._read = read
         self._num_threads = num_threads
@@ -41,9 +46,10 @@ class FooterReader:
         new = [file for file in files if file not in self._pending]
         for file in new:
             self._pending[file] = _Pending()
-        queue = iter(new)
+        size = min(_MAX_FILES, -(-len(new) // self._num_threads))
+        groups = iter([new[i : i + size] for i in range(0, len(new), max(1, size))])
         for _ in range(min(self._num_threads, len(new))):
-            self._tasks.start_soon(self._read_all, queue)
+            self._tasks.start_soon(self._read_all, groups)
 
     async def get(self, files: Sequence[int]) -> dict[int, Footer]:
         """Wait for the footers of `files`, and hold them no longer.
@@ -64,12 +70,27 @@ class FooterReader:
             del self._pending[file]
         return found
 
-    async def _read_all(self, queue: Iterator[int]) -> None:
-        for file in queue:
-            pending = self._pending[file]
+    async def _read_all(self, groups: Iterator[list[int]]) -> None:
+        for files in groups:
             try:
-                pending.footer = await self._read(file)
-                self.num_read += 1
-            except Exception as error:
-                pending.error = error
-            pending.done.set()
+                footers = await self._read(files)
+            except Exception:
+                # One of them is bad: the others are still good, and rows before it are still wanted.
+                for file in files:
+                    await self._read_one(file)
+            else:
+                for file, footer in zip(files, footers, strict=True):
+                    self._arrived(file, footer)
+
+    async def _read_one(self, file: int) -> None:
+        try:
+            self._arrived(file, (await self._read([file]))[0])
+        except Exception as error:
+            self._pending[file].error = error
+            self._pending[file].done.set()
+
+    def _arrived(self, file: int, footer: Footer) -> None:
+        self.num_read += 1
+        pending = self._pending[file]
+        pending.footer = footer
+        pending.done.set()

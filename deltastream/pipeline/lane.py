@@ -11,10 +11,6 @@ from deltastream.plan import Block, EpochOrder, Window, plan_windows
 
 __all__ = ["LaneReader", "WindowRead"]
 
-_FILES_AHEAD = 4
-"""Files whose footers are read ahead without shuffle, where a block is one file."""
-
-
 @dataclass(frozen=True, slots=True)
 class WindowRead:
     """A window and the footers of its files."""
@@ -58,10 +54,8 @@ class LaneReader:
         self._block = block
 
     def prefetch(self) -> None:
-        """Begin to read the footers that are needed next."""
-        block = self._block
-        ahead = 1 if self._order.options.shuffle else _FILES_AHEAD
-        while block is not None and ahead and block.stop < self._num_rows:
-            block = self._order.block(self._lane, block.stop)
-            self._footers.prefetch([span.file for span in block.spans])
-            ahead -= 1
+        """Begin to read the footers of the next block."""
+        if self._block is not None and self._block.stop < self._num_rows:
+            following = self._order.block(self._lane, self._block.stop)
+            self._footers.prefetch([span.file for span in following.spans])
+            self._block = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from itertools import accumulate
 from threading import BoundedSemaphore
 
 import anyio
@@ -72,7 +73,7 @@ class Reader:
             self._channel.close(error)
 
     async def _read(self, needs: Need, tasks: TaskGroup) -> None:
-        footers = FooterReader(tasks, self._read_footer, self._pool.num_threads)
+        footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
         lanes: dict[Hashable, LaneReader] = {}
         try:
             for key, span in needs:
@@ -98,17 +99,16 @@ class Reader:
             self._channel.close(error)
             tasks.cancel_scope.cancel()
 
-    async def _read_footer(self, file: int) -> Footer:
-        return await self._pool.run(self._footer, file)
+    async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
+        return await self._pool.run(lambda: [self._footer(file) for file in files])
 
     def _footer(self, file: int) -> Footer:
-        context = self._files.context(file, stage="footer")
         with self._files.open(file) as source:
             return read_footer(
                 source,
                 self._projection,
                 num_records=int(self._plan.live_rows[file]),
-                context=context,
+                context=self._files.context(file, stage="footer"),
             )
 
     def _estimate(self, read: WindowRead) -> int:
@@ -135,23 +135,27 @@ class Reader:
                 memory=WindowMemory(self._buffers, charge),
                 transform_slots=self._transform_slots,
             )
-            async with anyio.create_task_group() as tasks:
-                offset = 0
-                for part in window.slices:
-                    tasks.start_soon(
-                        self._pool.run, self._decode, builder, part, offset, read.footers[part.file]
-                    )
-                    offset += part.num_rows
+            starts = accumulate((part.num_rows for part in window.slices), initial=0)
+            jobs = [
+                (builder, part, start, read.footers[part.file])
+                for part, start in zip(window.slices, starts, strict=False)
+            ]
+            if len(jobs) == 1:
+                await self._pool.run(self._decode, *jobs[0])
+            else:
+                async with anyio.create_task_group() as tasks:
+                    for job in jobs:
+                        tasks.start_soon(self._pool.run, self._decode, *job)
             slot.set((key, builder.finish()))
         except BaseExceptionGroup as group:
             slot.fail(_first(group))
         except Exception as error:
             slot.fail(error)
 
-    def _decode(self, builder: ChunkBuilder, part: WindowSlice, offset: int, footer: Footer) -> None:
+    def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
         with self._files.open(part.file) as source:
-            table = decode_row_group(
+            columns = decode_row_group(
                 source,
                 footer,
                 part.row_group,
@@ -161,7 +165,8 @@ class Reader:
                 stop=part.stop,
                 context=context,
             )
-            builder.add(table, offset, context=context, first_row=part.start)
+        rows = slice(start, start + part.num_rows)
+        builder.add(columns, rows, context=context, first_row=part.start)
         self.num_row_groups += 1
 
 

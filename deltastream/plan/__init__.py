@@ -4,6 +4,7 @@ from deltastream.plan.blocks import Block, choose_block_rows
 from deltastream.plan.epoch import EpochOrder, LaneSpan
 from deltastream.plan.lanes import choose_lanes
 from deltastream.plan.prune import PartitionFilter, keep_files
+from deltastream.plan.rows import blocks_of, rows_of
 from deltastream.plan.schedule import Consumer, Schedule
 from deltastream.plan.windows import Window, WindowSlice, plan_windows
 
@@ -16,8 +17,10 @@ __all__ = [
     "Schedule",
     "Window",
     "WindowSlice",
+    "blocks_of",
     "choose_block_rows",
     "choose_lanes",
     "keep_files",
     "plan_windows",
+    "rows_of",
 ]

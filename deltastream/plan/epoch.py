@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from deltastream.options import OrderOptions
+from deltastream.options import SEQUENTIAL_BLOCK_ROWS, OrderOptions
 from deltastream.plan.blocks import Block, find_block
 from deltastream.plan.permutation import permutation
 
@@ -90,5 +90,5 @@ class EpochOrder:
             lane_start=lane_start,
             lane_stop=lane_stop,
             row=row,
-            block_rows=self.options.block_rows if self.options.shuffle else 1,
+            block_rows=self.options.block_rows if self.options.shuffle else SEQUENTIAL_BLOCK_ROWS,
         )

@@ -1,0 +1,165 @@
+"""Owns the command line of the measurements: ``python -m perf --help``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perf import first_batch as first_batch_of
+from perf import log_scale as log_scale_of
+from perf import memory as memory_of
+from perf.environments import DEFAULT_CACHE, deltatorch_python
+from perf.job import Options
+from perf.local import Settings, limit_report, race
+from perf.shapes import SHAPES, shape_named
+from perf.tables import ensure_table, facts_of
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure deltastream.")
+
+Shapes = Annotated[str, typer.Option(help="Shapes of table, with commas.")]
+Scale = Annotated[float, typer.Option(help="Size of the tables; 1 is what results are of.")]
+Cache = Annotated[Path, typer.Option(help="Where tables and environments are kept.")]
+Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST's IDX files; else drawn digits.")]
+Name = Annotated[str, typer.Option(help="The result goes to perf/results/NAME-*.json and .md.")]
+Choices = Annotated[list[str] | None, typer.Option(help="deltastream: KEY=VALUE, value in JSON.")]
+Repeats = Annotated[int, typer.Option(help="Rounds, contestants interleaved.")]
+
+ALL = ",".join(shape.name for shape in SHAPES)
+
+
+@app.command()
+def generate(
+    shapes: Shapes = ALL, scale: Scale = 1.0, cache: Cache = DEFAULT_CACHE, mnist: Mnist = None
+) -> None:
+    """Write the tables that are not there yet."""
+    for name in shapes.split(","):
+        table = ensure_table(shape_named(name), cache / "tables", scale=scale, mnist=mnist)
+        typer.echo(facts_of(shape_named(name), table))
+
+
+@app.command()
+def limit(
+    shapes: Shapes = ALL,
+    scale: Scale = 1.0,
+    repeats: Repeats = 5,
+    threads: int = 2,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "limit",
+) -> None:
+    """How fast pyarrow decodes, in every variant."""
+    settings = Settings(repeats, threads, 1, 2.0, (), (), {}, None)
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = limit_report(shape, table, settings)
+        report.show()
+        report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def local(
+    shapes: Shapes = ALL,
+    batch_sizes: Annotated[str, typer.Option(help="With commas; else each shape's own.")] = "",
+    repeats: Repeats = 5,
+    scale: Scale = 1.0,
+    threads: Annotated[int, typer.Option(help="Decoding threads of limit and loop.")] = 2,
+    torch_threads: Annotated[int, typer.Option(help="torch.set_num_threads, for all.")] = 1,
+    min_s: Annotated[float, typer.Option(help="Passes of a round last this long.")] = 2.0,
+    only: Annotated[str, typer.Option(help="Contestants by the start of the name, with ;.")] = "",
+    option: Choices = None,
+    deltatorch: Annotated[bool, typer.Option(help="With deltatorch.")] = True,
+    deltatorch_interpreter: Annotated[
+        Path | None,
+        typer.Option("--deltatorch-python", help="One that has it; else an environment is made."),
+    ] = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "local",
+) -> None:
+    """Race everybody over local files."""
+    interpreter = deltatorch_interpreter
+    if deltatorch and interpreter is None:
+        interpreter = deltatorch_python(cache)
+    settings = Settings(
+        repeats=repeats,
+        num_threads=threads,
+        torch_threads=torch_threads,
+        min_s=min_s,
+        batch_sizes=[int(size) for size in batch_sizes.split(",") if size],
+        only=[start for start in only.split(";") if start],
+        deltastream_options=_options(option),
+        deltatorch_python=interpreter if deltatorch else None,
+    )
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = race(shape, table, settings)
+        report.show()
+        report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def memory(
+    shapes: Shapes = "img,tab",
+    epochs: int = 10,
+    budget_mib: Annotated[int, typer.Option(help="memory_budget in MiB.")] = 256,
+    scale: Scale = 1.0,
+    option: Choices = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "memory",
+) -> None:
+    """Peak memory per epoch, shuffled, under a budget."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = memory_of.run(
+            shape, table, num_epochs=epochs, budget_nbytes=budget_mib << 20, extra=_options(option)
+        )
+        report.show()
+        report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def first_batch(
+    files: Annotated[str, typer.Option(help="Sizes of table in files.")] = "10,1000,10000",
+    repeats: Repeats = 5,
+    cache: Cache = DEFAULT_CACHE,
+    option: Choices = None,
+    name: Name = "first-batch",
+) -> None:
+    """Time to the first batch against reading the log, one footer and one row group by hand."""
+    report = first_batch_of.run(
+        [int(size) for size in files.split(",")], cache / "tables", repeats, _options(option)
+    )
+    report.show()
+    report.save(name)
+
+
+@app.command()
+def log_scale(
+    files: Annotated[str, typer.Option(help="Add actions in the checkpoint.")] = "300000,1000000",
+    statistics: Annotated[str, typer.Option(help="Columns with statistics.")] = "3,34",
+    repeats: Repeats = 3,
+    cache: Cache = DEFAULT_CACHE,
+    name: Name = "log-scale",
+) -> None:
+    """Time and memory to open a table whose log is large."""
+    report = log_scale_of.run(
+        [int(size) for size in files.split(",")],
+        [int(size) for size in statistics.split(",")],
+        cache / "tables",
+        repeats,
+    )
+    report.show()
+    report.save(name)
+
+
+def _options(choices: list[str] | None) -> Options:
+    pairs = [choice.partition("=") for choice in choices or []]
+    return {key: json.loads(value) for key, _, value in pairs}
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,97 @@
+"""What every test stands on: one seed, the anyio backend, the outside data, no thread left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+SEED = int(os.environ.get("DELTASTREAM_SEED", "0"))
+STRESS = os.environ.get("DELTASTREAM_STRESS", "") not in ("", "0")
+THREAD_END_TIMEOUT_S = 5.0
+
+# No database: a run depends on the seed alone, not on what failed before.
+hypothesis.settings.register_profile(
+    "deltastream",
+    deadline=None,
+    max_examples=300 if STRESS else 30,
+    database=None,
+    print_blob=True,
+)
+hypothesis.settings.load_profile("deltastream")
+
+
+def pytest_report_header() -> str:
+    return f"deltastream: DELTASTREAM_SEED={SEED} DELTASTREAM_STRESS={int(STRESS)}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        test = getattr(item, "obj", None)
+        if test is not None and hypothesis.is_hypothesis_test(test):
+            # A method takes no attributes, the function behind it does.
+            hypothesis.seed(SEED)(getattr(test, "__func__", test))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of this run: whatever a test draws at random comes from it."""
+    return SEED
+
+
+@pytest.fixture(scope="session")
+def stress() -> bool:
+    """Whether this run may take ten times as long."""
+    return STRESS
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real Delta tables with their expected content, ``manifest.json`` in it."""
+    folder = _outside_data("DELTASTREAM_CORPUS", "Delta tables")
+    if not (folder / "manifest.json").is_file() or not any((folder / "tables").glob("*")):
+        pytest.fail(
+            f"DELTASTREAM_CORPUS={folder} has no manifest.json or no tables/", pytrace=False
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder of the four MNIST files ``*-ubyte.gz``."""
+    folder = _outside_data("DELTASTREAM_MNIST", "MNIST files")
+    if len(list(folder.glob("*-ubyte.gz"))) < 4:
+        pytest.fail(f"DELTASTREAM_MNIST={folder} has no four *-ubyte.gz files", pytrace=False)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and thread.name.startswith("deltastream-")
+    ]
+    for thread in left:
+        thread.join(THREAD_END_TIMEOUT_S / len(left))
+    names = [thread.name for thread in left if thread.is_alive()]
+    assert not names, f"threads outlive the test: {names}"
+
+
+def _outside_data(variable: str, what: str) -> Path:
+    # Unset means that it is not here; set but wrong must never pass for that.
+    value = os.environ.get(variable, "")
+    if not value:
+        pytest.skip(f"set {variable} to a folder of {what} to run this test")
+    return Path(value).resolve()

@@ -1,0 +1,252 @@
+"""Whatever ends an iterator, its threads, files and memory go with it, and the process goes on."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from deltastream import (
+    DeltaDataLoader,
+    DeltaDataset,
+    FieldSpec,
+    ReadError,
+    TransformError,
+    create_pytorch_dataloader,
+)
+from tests.support.loaders import row_ids
+from tests.support.tables import write_files, write_numbered
+
+NUM_ROWS = 2000
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_numbered(tmp_path_factory.mktemp("close") / "table", [500, 500, 500, 500])
+
+
+def loader(root: Path, **options: Any) -> DeltaDataLoader:
+    arguments = {"fields": [FieldSpec("id")], "batch_size": 8, "shuffle": True} | options
+    return create_pytorch_dataloader(root, **arguments)
+
+
+def dataset(root: Path, **options: Any) -> DeltaDataset:
+    return DeltaDataset(root, [FieldSpec("id")], batch_size=8, shuffle=True, **options)
+
+
+def our_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("deltastream-")]
+
+
+def open_files() -> dict[str, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:
+            pass  # the folder's own
+    return found
+
+
+@pytest.fixture
+def nothing_left(table: Path) -> Iterator[None]:
+    """After the test, without the help of the garbage collector, there is no thread and no file more than before."""
+    row_ids(loader(table))
+    gc.collect()
+    before = open_files()
+    gc.disable()
+    try:
+        yield
+        assert our_threads() == []
+        assert open_files() == before
+    finally:
+        gc.enable()
+
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def test_close_ends_every_thread_before_it_returns(table: Path) -> None:
+    batches = iter(dataset(table))
+    next(batches)
+    assert our_threads()
+    batches.close()
+    assert our_threads() == []
+    batches.close()
+
+
+def test_a_closed_iterator_gives_no_batch(table: Path) -> None:
+    batches = iter(dataset(table))
+    next(batches)
+    batches.close()
+    assert next(batches, None) is None
+
+
+def test_the_last_batch_ends_every_thread(table: Path) -> None:
+    batches = iter(loader(table))
+    for _ in range(NUM_ROWS // 8):
+        next(batches)
+    assert next(batches, None) is None
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("make", [dataset, loader])
+def test_dropping_the_last_reference_ends_every_thread(table: Path, make: Any) -> None:
+    batches = iter(make(table))
+    next(batches)
+    assert our_threads()
+    del batches
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("make", [dataset, loader])
+def test_an_iterator_that_was_never_advanced_ends_like_any_other(table: Path, make: Any) -> None:
+    batches = iter(make(table))
+    del batches
+    assert our_threads() == []
+
+
+def test_an_exception_in_the_loop_ends_every_thread(table: Path) -> None:
+    def train() -> None:
+        for _ in loader(table):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train()
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_after_a_break_the_table_can_be_read_again(table: Path, num_workers: int) -> None:
+    many = loader(table, num_workers=num_workers)
+    for _ in many:
+        break
+    assert sorted(row_ids(many)) == list(range(NUM_ROWS))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_two_iterators_at_once_read_an_epoch_each(table: Path, num_workers: int) -> None:
+    many = loader(table, num_workers=num_workers, lanes=4)
+    first, second = iter(many), iter(many)
+    found: tuple[list[int], list[int]] = ([], [])
+    for one, other in zip(first, second, strict=True):
+        found[0].extend(one["id"].tolist())
+        found[1].extend(other["id"].tolist())
+    assert sorted(found[0]) == sorted(found[1]) == list(range(NUM_ROWS))
+    if num_workers == 0:
+        assert found[0] != found[1]
+
+
+def test_closing_one_iterator_leaves_the_other(table: Path) -> None:
+    data = dataset(table)
+    first, second = iter(data), iter(data)
+    next(first)
+    next(second)
+    first.close()
+    assert len(list(second)) == NUM_ROWS // 8 - 1
+
+
+def test_an_iterator_may_be_closed_by_another_thread_while_the_consumer_waits(table: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(value: int) -> int:
+        begun.set()
+        go_on.wait()
+        return value
+
+    fields = [FieldSpec("id", transform=wait)]
+    batches = iter(DeltaDataset(table, fields, batch_size=8, decode_threads=1))
+
+    def close() -> None:
+        begun.wait()
+        threading.Timer(0.05, go_on.set).start()
+        batches.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    with pytest.raises(ReadError):
+        next(batches)
+    closer.join()
+    assert our_threads() == []
+
+
+def test_closing_waits_for_the_transform_that_runs_and_for_no_row_group_more(table: Path) -> None:
+    begun = threading.Event()
+    calls = []
+
+    def wait(value: int) -> int:
+        begun.set()
+        calls.append(value)
+        time.sleep(0.002)
+        return value
+
+    fields = [FieldSpec("id", transform=wait)]
+    batches = iter(DeltaDataset(table, fields, batch_size=8, decode_threads=2))
+    begun.wait()
+    batches.close()
+    assert len(calls) <= 2 * 64
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_failure_ends_every_thread(table: Path, num_workers: int) -> None:
+    def train() -> None:
+        for _ in loader(
+            table, fields=[FieldSpec("id", transform=fail_at_999)], num_workers=num_workers
+        ):
+            pass
+
+    with pytest.raises(TransformError, match="nine hundred"):
+        train()
+    assert our_threads() == []
+
+
+def fail_at_999(value: int) -> int:
+    if value == 999:
+        raise ValueError("nine hundred and ninety-nine")
+    return value
+
+
+@pytest.mark.parametrize("fatal", [SystemExit, KeyboardInterrupt])
+def test_a_transform_that_asks_for_the_end_of_the_process_does_not_hang(
+    table: Path, fatal: type[BaseException]
+) -> None:
+    def leave(value: int) -> int:
+        raise fatal(3)
+
+    with pytest.raises((fatal, ReadError, TransformError)):
+        next(iter(loader(table, fields=[FieldSpec("id", transform=leave)])))
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_memory_is_free_once_the_iterator_is_closed_and_its_batches_are_dropped(
+    tmp_path: Path, shuffle: bool
+) -> None:
+    parts = [pa.table({"x": np.arange(1 << 20, dtype=np.float64)}) for _ in range(4)]
+    root = write_files(tmp_path / "wide", parts, row_group_rows=1 << 17)
+    data = DeltaDataset(root, batch_size=1 << 10, shuffle=shuffle)
+    list(data)
+    pa.default_memory_pool().release_unused()
+    arrow_nbytes, anonymous_nbytes = pa.total_allocated_bytes(), resident_nbytes()
+    batches = iter(data)
+    kept = [next(batches) for _ in range(2000)]
+    assert resident_nbytes() - anonymous_nbytes > 8 << 20
+    batches.close()
+    del kept
+    pa.default_memory_pool().release_unused()
+    assert pa.total_allocated_bytes() == arrow_nbytes
+    assert resident_nbytes() - anonymous_nbytes < 4 << 20
+
+
+def resident_nbytes() -> int:
+    with open("/proc/self/status") as file:
+        (line,) = [line for line in file if line.startswith("RssAnon:")]
+    return int(line.split()[1]) << 10

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deltastream.errors import LogCorruptError, UnsupportedFeatureError
+from deltastream.types import Snapshot
+from tests.support.logs import CHECKPOINT, LogFolder, add, metadata, protocol, read, remove
+
+UUID = "80a083e8-7026-4e79-81be-64bd76c43a11"
+HEAD = (protocol(), metadata())
+
+
+def paths(snapshot: Snapshot) -> list[str]:
+    return list(snapshot.files.column("path").to_pylist())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogFolder:
+    """Commits 0 to 4; each adds the file of its number."""
+    folder = LogFolder(tmp_path)
+    folder.first_commit(add("0"))
+    for version in range(1, 5):
+        folder.commit(version, add(str(version)))
+    return folder
+
+
+def checkpoint(log: LogFolder, version: int, **options: object) -> list[Path]:
+    """Write the checkpoint of `version`, with a file that shows that it was read."""
+    adds = [add(str(i)) for i in range(version + 1)]
+    return log.checkpoint(version, *HEAD, *adds, add(f"from-{version}"), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("num_parts", [None, 1, 3, 7])
+def test_the_newest_complete_checkpoint_and_the_commits_after_it_are_read(
+    log: LogFolder, num_parts: int | None
+) -> None:
+    checkpoint(log, 1)
+    checkpoint(log, 3, num_parts=num_parts)
+    for version in range(3):
+        log.commit_path(version).write_text("not read")
+    assert paths(read(log.root)) == ["0", "1", "2", "3", "4", "from-3"]
+    assert paths(read(log.root, version=1)) == ["0", "1", "from-1"]
+
+
+def test_an_incomplete_multi_part_checkpoint_is_not_used(log: LogFolder) -> None:
+    checkpoint(log, 1)
+    checkpoint(log, 3, num_parts=3)[1].unlink()
+    assert paths(read(log.root))[-1] == "from-1"
+
+
+@pytest.mark.parametrize(
+    "hint", [None, b"", b"not json", b'{"version":99,"size":1}', b'{"version":0}']
+)
+def test_the_last_checkpoint_file_is_a_hint_that_may_be_wrong(
+    log: LogFolder, hint: bytes | None
+) -> None:
+    checkpoint(log, 3)
+    if hint is not None:
+        (log.log / "_last_checkpoint").write_bytes(hint)
+    assert paths(read(log.root))[-1] == "from-3"
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _damage_first_page(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[4:300] = b"\xff" * 296
+    path.write_bytes(data)
+
+
+def _other_parquet(path: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), path)
+
+
+def _without_sizes(path: Path) -> None:
+    table = pa.table({"add": pa.array([{"path": "a"}]), "protocol": [None], "metaData": [None]})
+    pq.write_table(table, path)
+
+
+DAMAGES = [lambda path: path.write_bytes(b""), _cut, _damage_first_page, _other_parquet]
+DAMAGES.append(_without_sizes)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_gives_way_to_an_older_one_or_to_the_commits(
+    log: LogFolder, damage: object
+) -> None:
+    older, newer = checkpoint(log, 1), checkpoint(log, 3)
+    damage(newer[0])  # type: ignore[operator]
+    assert paths(read(log.root)) == ["0", "1", "2", "3", "4", "from-1"]
+    damage(older[0])  # type: ignore[operator]
+    assert paths(read(log.root)) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_that_is_needed_is_corrupt_and_named(
+    log: LogFolder, damage: object
+) -> None:
+    (path,) = checkpoint(log, 3)
+    damage(path)  # type: ignore[operator]
+    log.commit_path(2).unlink()
+    with pytest.raises(LogCorruptError, match=f"checkpoint {path} cannot be read"):
+        read(log.root)
+
+
+def test_an_add_without_a_path_damages_its_checkpoint(log: LogFolder) -> None:
+    log.checkpoint(3, *HEAD, {"add": add("x")["add"] | {"path": None}})
+    assert paths(read(log.root)) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("suffix", [f"{UUID}.parquet", f"{UUID}.json", "parquet"])
+def test_a_v2_checkpoint_gives_way_where_it_can_and_is_refused_where_it_is_needed(
+    log: LogFolder, suffix: str
+) -> None:
+    checkpoint(log, 1)
+    for action in ({"checkpointMetadata": {"version": 3}}, {"sidecar": {"path": "x"}}):
+        log.checkpoint(3, *HEAD, add("v2"), action, suffix=suffix)
+        assert paths(read(log.root)) == ["0", "1", "2", "3", "4", "from-1"]
+    log.commit_path(2).unlink()
+    with pytest.raises(UnsupportedFeatureError, match=r"0003.checkpoint.* is a V2 checkpoint"):
+        read(log.root)
+
+
+def test_removes_in_a_checkpoint_are_only_tombstones(log: LogFolder) -> None:
+    log.checkpoint(4, *HEAD, remove("0"), add("1"), remove("2"), remove("3"), add("4"))
+    assert paths(read(log.root)) == ["1", "4"]
+
+
+@pytest.mark.parametrize("action", ["protocol", "metaData"])
+def test_a_log_without_protocol_or_metadata_is_corrupt(log: LogFolder, action: str) -> None:
+    log.checkpoint(3, *(one for one in HEAD if action not in one), add("0"))
+    with pytest.raises(LogCorruptError, match=f"version 4: the log has no {action} action"):
+        read(log.root)
+
+
+def test_a_checkpoint_without_adds_is_an_empty_table(log: LogFolder) -> None:
+    action = metadata({"p": "date"}, partition_columns=["p"])
+    log.checkpoint(4, protocol(), action)
+    snapshot = read(log.root)
+    assert snapshot.files.num_rows == 0
+    assert snapshot.partitions.schema == pa.schema([("p", pa.date32())])
+
+
+@pytest.mark.parametrize("string", [pa.string(), pa.large_string(), pa.binary()])
+def test_the_types_that_writers_give_the_columns_do_not_matter(
+    log: LogFolder, string: pa.DataType
+) -> None:
+    fields = [
+        pa.field("path", string, nullable=False),
+        pa.field("partitionValues", pa.map_(string, pa.field("value", string, nullable=False))),
+        ("size", pa.int32()),
+        ("modificationTime", pa.int64()),
+        ("stats", string),
+    ]
+    schema = CHECKPOINT.set(0, pa.field("add", pa.struct(fields)))
+    columns = metadata({"p": "string"}, partition_columns=["p"])
+    stats = '{"numRecords":7}'
+    adds = [add(f"{i}", partitionValues={"p": f"v{i}"}, stats=stats) for i in range(3)]
+    log.checkpoint(3, protocol(), columns, *adds, schema=schema)
+    snapshot = read(log.root)
+    assert paths(snapshot) == ["0", "1", "2", "4"]
+    assert snapshot.files.column("num_records").to_pylist() == [7, 7, 7, None]
+    assert snapshot.partitions.column("p").to_pylist() == ["v0", "v1", "v2", None]
+
+
+def test_struct_statistics_stand_in_for_absent_json(log: LogFolder) -> None:
+    adds = [
+        add("a", stats='{"numRecords":1}', stats_parsed={"numRecords": 9}),
+        add("b", stats_parsed={"numRecords": 2}),
+        add("c"),
+    ]
+    log.checkpoint(4, *HEAD, *adds)
+    assert read(log.root).files.column("num_records").to_pylist() == [1, 2, None]

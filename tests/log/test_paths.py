@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltastream.log.paths import decode_path, decode_paths, deletion_vector_id, file_keys
+
+PATHS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+
+
+@given(PATHS)
+def test_a_path_is_decoded_exactly_once(path: str) -> None:
+    assert decode_path(quote(path)) == path
+    assert decode_path(quote(quote(path))) == quote(path)
+
+
+@pytest.mark.parametrize(
+    ("logged", "path"),
+    [
+        ("a=1/b.parquet", "a=1/b.parquet"),
+        ("a=x%3Ay/b c.parquet", "a=x:y/b c.parquet"),
+        ("file:///d/f%20g", "/d/f g"),
+        ("file:/d/f", "/d/f"),
+        ("/d/f", "/d/f"),
+        ("file://host/d/f", "file://host/d/f"),
+        ("s3://bucket/a%2Bb", "s3://bucket/a+b"),
+        ("100%", "100%"),
+    ],
+)
+def test_a_file_uri_is_the_absolute_path_that_it_names_and_other_uris_stay(
+    logged: str, path: str
+) -> None:
+    assert decode_path(logged) == path
+
+
+@given(st.lists(PATHS | PATHS.map(quote) | PATHS.map(lambda path: f"file:///{quote(path)}")))
+def test_paths_are_decoded_alike_one_by_one_and_as_a_column(paths: list[str]) -> None:
+    column = pa.array(paths, pa.string())
+    assert decode_paths(column).to_pylist() == [decode_path(path) for path in paths]
+    assert decode_paths(column[1:]).to_pylist() == [decode_path(path) for path in paths[1:]]
+
+
+def test_a_deletion_vector_is_told_apart_by_storage_path_and_offset() -> None:
+    vector = {"storageType": "u", "pathOrInlineDv": "ab", "offset": None}
+    assert deletion_vector_id(None) is None
+    assert deletion_vector_id(vector) == "uab"
+    assert deletion_vector_id(vector | {"offset": 0}) == "uab@0"
+
+
+def test_files_with_and_without_a_vector_have_different_keys() -> None:
+    paths = pa.chunked_array([["a", "a", "b"]])
+    keys = file_keys(paths, pa.chunked_array([[None, "u1", "u1"]], pa.string()))
+    assert len(set(keys.to_pylist())) == 3
+    plain = file_keys(paths, pa.chunked_array([pa.nulls(3, pa.string())]))
+    assert plain[0] == keys[0]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deltastream.errors import UnsupportedFeatureError
+from tests.support.logs import LogFolder, add, metadata, protocol, read, remove
+
+VECTOR = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4}
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [],
+        ["timestampNtz", "vacuumProtocolCheck"],
+        [
+            "deletionVectors",
+            "columnMapping",
+            "v2Checkpoint",
+            "typeWidening",
+            "typeWidening-preview",
+        ],
+    ],
+)
+def test_a_feature_that_is_listed_and_not_used_does_not_matter(
+    tmp_path: Path, features: list[str]
+) -> None:
+    configuration = {"delta.columnMapping.mode": "none"}
+    LogFolder(tmp_path).commit(
+        0, protocol(3, features), metadata(configuration=configuration), add("a")
+    )
+    snapshot = read(tmp_path)
+    assert snapshot.min_reader_version == 3
+    assert snapshot.reader_features == tuple(features)
+    assert snapshot.configuration == configuration
+
+
+def test_a_newer_reader_version_is_refused(tmp_path: Path) -> None:
+    LogFolder(tmp_path).commit(0, protocol(4), metadata())
+    with pytest.raises(UnsupportedFeatureError, match="needs reader version 4"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        "catalogManaged",
+        "catalogOwned",
+        "catalogOwned-preview",
+        "geospatial",
+        "variantShredding-preview",
+        "variantType",
+        "variantType-preview",
+        "somethingNew",
+    ],
+)
+def test_a_reader_feature_that_we_lack_is_refused_by_name(tmp_path: Path, feature: str) -> None:
+    LogFolder(tmp_path).commit(0, protocol(3, ["timestampNtz", feature]), metadata())
+    with pytest.raises(UnsupportedFeatureError, match=f"reader features {feature},"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["name", "id"])
+@pytest.mark.parametrize("action", [protocol(2), protocol(3, ["columnMapping"])])
+def test_column_mapping_is_refused_for_readers_2_and_3(
+    tmp_path: Path, mode: str, action: dict[str, object]
+) -> None:
+    LogFolder(tmp_path).commit(
+        0, action, metadata(configuration={"delta.columnMapping.mode": mode}), add("a")
+    )
+    with pytest.raises(UnsupportedFeatureError, match=f"columnMapping.mode={mode}"):
+        read(tmp_path)
+
+
+def test_a_file_format_other_than_parquet_is_refused(tmp_path: Path) -> None:
+    action = metadata()
+    action["metaData"]["format"]["provider"] = "orc"
+    LogFolder(tmp_path).commit(0, protocol(), action)
+    with pytest.raises(UnsupportedFeatureError, match="'orc'"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("in_checkpoint", [False, True])
+def test_a_live_deletion_vector_is_refused_with_its_file_and_an_ended_one_is_not(
+    tmp_path: Path, in_checkpoint: bool
+) -> None:
+    log = LogFolder(tmp_path)
+    base = [protocol(3, ["deletionVectors"]), metadata(), add("a"), add("b", deletionVector=VECTOR)]
+    log.commit(0, *base)
+    if in_checkpoint:
+        log.checkpoint(0, *base)
+    log.commit(1, remove("b", deletionVector=VECTOR), add("c"))
+    with pytest.raises(UnsupportedFeatureError, match=r"version 0: file b .*deletion vector"):
+        read(tmp_path, version=0)
+    assert read(tmp_path).files.column("path").to_pylist() == ["a", "c"]
+
+
+def test_an_older_version_is_read_though_the_latest_one_is_refused(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(add("a"))
+    log.commit(1, protocol(3, ["somethingNew"]))
+    assert read(tmp_path, version=0).files.num_rows == 1
+    with pytest.raises(UnsupportedFeatureError):
+        read(tmp_path)

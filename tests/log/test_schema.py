@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from deltastream.errors import LogCorruptError, UnsupportedFeatureError
+from deltastream.log.schema import parse_schema
+
+
+def parse(*fields: dict[str, Any]) -> pa.Schema:
+    return parse_schema(json.dumps({"type": "struct", "fields": list(fields)}), table_uri="table")
+
+
+def field(name: str, type_: Any, nullable: bool = True, metadata: Any = None) -> dict[str, Any]:
+    return {"name": name, "type": type_, "nullable": nullable, "metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ("byte", pa.int8()),
+        ("short", pa.int16()),
+        ("integer", pa.int32()),
+        ("long", pa.int64()),
+        ("float", pa.float32()),
+        ("double", pa.float64()),
+        ("boolean", pa.bool_()),
+        ("string", pa.string()),
+        ("binary", pa.binary()),
+        ("date", pa.date32()),
+        ("timestamp", pa.timestamp("us", "UTC")),
+        ("timestamp_ntz", pa.timestamp("us")),
+        ("decimal", pa.decimal128(10, 0)),
+        ("decimal(5,2)", pa.decimal128(5, 2)),
+        ("decimal(38, 18)", pa.decimal128(38, 18)),
+        ("void", pa.null()),
+    ],
+)
+def test_every_primitive_type_has_its_arrow_type(declared: str, expected: pa.DataType) -> None:
+    assert parse(field("x", declared)) == pa.schema([("x", expected)])
+
+
+def test_nested_types_keep_their_names_and_nullability() -> None:
+    array = {"type": "array", "elementType": "integer", "containsNull": False}
+    map_ = {"type": "map", "keyType": "string", "valueType": array, "valueContainsNull": False}
+    struct = {"type": "struct", "fields": [field("m", map_), field("n", "long", nullable=False)]}
+    inner = pa.list_(pa.field("element", pa.int32(), nullable=False))
+    expected = pa.struct(
+        [
+            ("m", pa.map_(pa.string(), pa.field("value", inner, nullable=False))),
+            pa.field("n", pa.int64(), nullable=False),
+        ]
+    )
+    assert parse(field("s", struct, nullable=False)) == pa.schema(
+        [pa.field("s", expected, nullable=False)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        ("variant", "variant"),
+        ("interval day to second", "interval day to second"),
+        ("decimal(39,0)", r"decimal\(39,0\)"),
+        ("brand new", "brand new"),
+        ({"type": "udt", "class": "x"}, "udt"),
+    ],
+)
+def test_an_unknown_type_is_refused_with_its_column_and_its_name(declared: Any, name: str) -> None:
+    array = {"type": "array", "elementType": declared, "containsNull": True}
+    struct = {"type": "struct", "fields": [field("b", array)]}
+    with pytest.raises(UnsupportedFeatureError, match=rf"table: column 'a.b.element' .*{name}"):
+        parse(field("a", struct))
+
+
+def test_a_widened_column_is_refused_wherever_it_is_nested() -> None:
+    changes = [{"fromType": "short", "toType": "integer"}]
+    widened = field("b", "integer", metadata={"delta.typeChanges": changes})
+    with pytest.raises(UnsupportedFeatureError, match=r"'a.b' was widened to integer"):
+        parse(field("a", {"type": "struct", "fields": [widened]}))
+    assert parse(field("x", "integer", metadata={"delta.typeChanges": []})).names == ["x"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"fields":[{}]}',
+        '{"fields":[{"name":"x","type":5}]}',
+        "[" * 100_000,
+    ],
+)
+def test_a_schema_that_is_none_is_corrupt(text: str) -> None:
+    with pytest.raises(LogCorruptError, match=r"table: metaData\.schemaString"):
+        parse_schema(text, table_uri="table")

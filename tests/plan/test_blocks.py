@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltastream.options import BLOCK_FILES, OrderOptions
+from deltastream.plan import EpochOrder, choose_block_rows
+from tests.support.orders import TableSizes, order_options, tables, walk_blocks
+
+LANES = st.integers(1, 5)
+
+
+def expected_blocks(order: EpochOrder, lane: int) -> list[tuple[int, list[tuple[int, int, int]]]]:
+    """Index and file spans of a lane's blocks, from the definition: by where a file's first row in the lane lies."""
+    start, stop = order.lane_rows(lane)
+    block_rows = order.options.block_rows if order.options.shuffle else 1
+    blocks = defaultdict(list)
+    for file, first, last in zip(order.files, order.starts, order.starts[1:], strict=False):
+        low, high = max(start, first), min(stop, last)
+        if low < high:
+            span = (int(file), int(low - first), int(high - first))
+            blocks[int(low - start) // block_rows].append(span)
+    return sorted(blocks.items())
+
+
+@given(tables(), order_options(), LANES)
+def test_the_blocks_of_a_lane_hold_the_files_that_begin_in_them(
+    table: TableSizes, options: OrderOptions, lanes: int
+) -> None:
+    order = table.order(options, lanes=lanes)
+    for lane in range(lanes + 1):
+        found = [
+            (block.index, [(s.file, s.start, s.stop) for s in block.spans])
+            for block in walk_blocks(order, lane)
+        ]
+        assert found == expected_blocks(order, lane)
+
+
+@given(tables(), order_options(), LANES)
+def test_blocks_partition_a_lane_and_every_row_finds_its_own(
+    table: TableSizes, options: OrderOptions, lanes: int
+) -> None:
+    order = table.order(options, lanes=lanes)
+    for lane in range(lanes + 1):
+        start, stop = order.lane_rows(lane)
+        row = 0
+        for block in walk_blocks(order, lane):
+            assert block.start == row < block.stop
+            assert sum(s.stop - s.start for s in block.spans) == block.stop - block.start
+            assert all(order.block(lane, r) == block for r in range(block.start, block.stop))
+            row = block.stop
+        assert row == stop - start
+
+
+@given(tables(), order_options(), LANES)
+def test_a_row_beyond_the_lane_is_an_index_error(
+    table: TableSizes, options: OrderOptions, lanes: int
+) -> None:
+    order = table.order(options, lanes=lanes)
+    for lane in range(lanes + 1):
+        start, stop = order.lane_rows(lane)
+        for row in (-1, stop - start):
+            with pytest.raises(IndexError, match=f"row {row} of lane {lane}"):
+                order.block(lane, row)
+
+
+@given(tables(), st.integers(1, 1000))
+def test_a_block_is_about_64_files_and_never_less_than_a_window(
+    table: TableSizes, shuffle_rows: int
+) -> None:
+    found = choose_block_rows(table.live_rows, shuffle_rows=shuffle_rows)
+    files = int(np.count_nonzero(table.live_rows))
+    assert found >= shuffle_rows
+    assert found * files >= table.num_rows * BLOCK_FILES or files == 0
+    if found > shuffle_rows:
+        assert found < (table.num_rows / files + 1) * BLOCK_FILES

@@ -1,0 +1,40 @@
+"""Runs loaders: row ids in the order of delivery, and reads that take their time."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from deltastream.fetch.local import LocalFiles
+
+__all__ = ["batch_ids", "delay_reads", "row_ids"]
+
+_MAX_DELAY_S = 0.004
+
+
+def batch_ids(loader: Iterable[Any]) -> list[list[int]]:
+    """The ids of each batch of one epoch."""
+    return [batch["id"].tolist() for batch in loader]
+
+
+def row_ids(loader: Iterable[Any]) -> list[int]:
+    """The ids of one epoch, in order."""
+    return [row for batch in batch_ids(loader) for row in batch]
+
+
+def delay_reads(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Let every opening of a data file take a random while; forked workers inherit it."""
+    draw, lock, open_file = random.Random(seed), Lock(), LocalFiles.open
+
+    def slow(self: LocalFiles, file: int) -> Any:
+        with lock:
+            delay_s = draw.random() * _MAX_DELAY_S
+        time.sleep(delay_s)
+        return open_file(self, file)
+
+    monkeypatch.setattr(LocalFiles, "open", slow)

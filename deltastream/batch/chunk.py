@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
-from math import prod
 from threading import BoundedSemaphore, Lock
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch.convert import AnyArray, convert
+from deltastream.batch.allocate import AnyArray, allocate
+from deltastream.batch.convert import convert
 from deltastream.batch.layout import Field, Layout
-from deltastream.batch.place import copy_rows, copy_stacked
+from deltastream.batch.place import placement
 from deltastream.batch.rows import row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import WindowMemory
 from deltastream.types import FileContext
 
 __all__ = ["Chunk", "ChunkBuilder"]
-
-_ALIGN_NBYTES = 64
 
 
 @dataclass(slots=True)
@@ -46,16 +43,20 @@ class ChunkBuilder:
     def __init__(
         self,
         layout: Layout,
-        positions: npt.NDArray[np.int64] | None,
+        positions: Callable[[], npt.NDArray[np.int64]] | None,
         *,
         start: int,
         stop: int,
         memory: WindowMemory,
         transform_slots: BoundedSemaphore,
     ) -> None:
-        """`positions`: for each row to be added, in order, the row of the window that it becomes; None: the same."""
+        """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
+
+        It is called once, in the first pool thread that comes; None: every row stays where it is.
+        """
         self._layout = layout
-        self._positions = positions
+        self._make_positions = positions
+        self._positions: npt.NDArray[np.int64] | None = None
         self._start = start
         self._stop = stop
         self._memory = memory
@@ -72,15 +73,15 @@ class ChunkBuilder:
         first_row: int,
     ) -> None:
         """Add `rows` of the window, numbered in the order in which they are read."""
-        positions = rows if self._positions is None else self._positions[rows]
         arrays = self._allocated()
+        places = placement(self._positions, rows)
         for field in self._layout.fields:
             sources = [columns[name] for name in field.spec.names]
             for name, values in self._convert(field, sources, context, first_row):
                 if isinstance(values, list):
-                    copy_stacked(arrays[name], values, positions)
+                    places.copy_stacked(arrays[name], values)
                 elif name in arrays:
-                    copy_rows(arrays[name], values, positions)
+                    places.copy_rows(arrays[name], values)
                 else:
                     arrays[name] = values
 
@@ -121,13 +122,15 @@ class ChunkBuilder:
         """
         with self._lock:
             if self._arrays is None:
+                if self._make_positions is not None:
+                    self._positions = self._make_positions()
                 tensors = [
                     tensor
                     for field in self._layout.fields
                     if self._positions is not None or field.kind == "stack"
                     for tensor in field.tensors
                 ]
-                self._arrays = self._allocate(tensors)
+                self._arrays = allocate(tensors, self._num_rows, self._memory.take)
                 if self._positions is not None:
                     for field in self._layout.fields:
                         if field.dtype is None:
@@ -137,17 +140,3 @@ class ChunkBuilder:
     @property
     def _num_rows(self) -> int:
         return self._stop - self._start
-
-    def _allocate(
-        self, tensors: list[tuple[str, np.dtype[np.generic], tuple[int, ...]]]
-    ) -> dict[str, AnyArray]:
-        if not tensors:
-            return {}
-        sizes = [self._num_rows * dtype.itemsize * prod(shape) for _, dtype, shape in tensors]
-        aligned = [-(-size // _ALIGN_NBYTES) * _ALIGN_NBYTES for size in sizes]
-        memory = self._memory.take(sum(aligned))
-        starts = accumulate(aligned, initial=0)
-        return {
-            name: memory[start : start + size].view(dtype).reshape(self._num_rows, *shape)
-            for (name, dtype, shape), start, size in zip(tensors, starts, sizes, strict=False)
-        }

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deltastream.batch.allocate import AnyArray
 from deltastream.batch.layout import Field
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.types import FileContext
 
-__all__ = ["AnyArray", "convert"]
-
-AnyArray = npt.NDArray[np.generic]
+__all__ = ["convert", "python_values"]
 
 
 def convert(
@@ -38,18 +39,25 @@ def convert(
             f"FieldSpec({name!r}, fill_null=VALUE), or null_mask=True for a second tensor that marks them"
         )
     if field.kind == "objects":
-        if _is_list_of_numbers(column):
-            return _rows_of_numbers(column, memory), mask
-        return objects(column), mask
+        return _objects(column, memory), mask
     if field.kind == "fixed":
         return _fixed(column, field, name, memory, context), mask
     return _numbers(column, field, memory), mask
 
 
 def _numbers(column: pa.Array, field: Field, memory: WindowMemory) -> AnyArray:
-    if column.null_count:
-        fill = field.spec.fill_null or 0
-        column = column.fill_null(pa.scalar(fill).cast(column.type))
+    if column.null_count == 0:
+        return _stored(column, memory)
+    # The bytes of a null mean nothing, and `pa.nulls` keeps its values and its bitmap in one buffer: fill a copy.
+    assert field.dtype is not None
+    values = memory.take(len(column) * field.dtype.itemsize).view(field.dtype)
+    values[:] = _stored(column, memory)
+    values[np.asarray(column.is_null())] = field.spec.fill_null or 0
+    return values
+
+
+def _stored(column: pa.Array, memory: WindowMemory) -> AnyArray:
+    """Return the numbers of a column as they are stored; undefined where it is null."""
     type_ = column.type
     if pa.types.is_boolean(type_):
         bits = np.frombuffer(column.buffers()[1], np.uint8)
@@ -78,9 +86,7 @@ def _view(
     if len(column) == 0:
         return np.empty(0, dtype)
     buffer = column.buffers()[1]
-    return memory.adopt(
-        buffer.address + column.offset * width, len(column) * width, buffer
-    ).view(dtype)
+    return memory.view(column.offset * width, len(column) * width, buffer).view(dtype)
 
 
 def _fixed(
@@ -102,7 +108,7 @@ def _fixed(
         start = int(offsets[0]) if len(offsets) else 0
         if data is None or len(column) == 0:
             return np.empty((0, *field.shape), np.uint8)
-        values: AnyArray = memory.adopt(data.address + start, len(column) * length, data)
+        values: AnyArray = memory.view(start, len(column) * length, data)
     else:
         inner = column.values.slice(int(offsets[0]), len(column) * length)
         if inner.null_count:
@@ -126,16 +132,44 @@ def _offsets(column: pa.Array) -> npt.NDArray[np.int32]:
     return np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
 
 
-def objects(column: pa.Array) -> npt.NDArray[np.object_]:
+def python_values(column: pa.Array) -> npt.NDArray[np.object_]:
     """Return Python values, ``[n]`` of dtype object: str, bytes, or what `to_pylist` gives; None for a null."""
-    type_ = column.type
-    if pa.types.is_dictionary(type_):
-        values = np.append(objects(column.dictionary), [None])
-        # The indices of nulls are undefined: they point at the None at the end.
-        return values[column.indices.fill_null(len(values) - 1).to_numpy()]
-    if pa.types.is_string(type_) or pa.types.is_binary(type_):
+    if pa.types.is_dictionary(column.type):
+        return _from_dictionary(column, python_values(column.dictionary))
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         return column.to_numpy(zero_copy_only=False)
     return np.fromiter(column.to_pylist(), np.object_, len(column))
+
+
+def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
+    """Return values as `python_values` does, but without a copy where there is one to save.
+
+    Binary values are memoryviews, lists of numbers 1-D arrays, both of the decoded memory.
+    """
+    if pa.types.is_dictionary(column.type):
+        return _from_dictionary(column, _objects(column.dictionary, memory))
+    if pa.types.is_binary(column.type) and column.buffers()[2] is not None:
+        data = column.buffers()[2]
+        values: Any = memoryview(memory.adopt(data.address, data.size, data)).toreadonly()
+    elif _is_list_of_numbers(column):
+        data = column.values.buffers()[1]
+        values = memory.adopt(data.address, data.size, data).view(_storage_dtype(column.type.value_type))
+    else:
+        return python_values(column)
+    stops = _offsets(column).tolist()
+    rows = [values[start:stop] for start, stop in pairwise(stops)]
+    found = np.fromiter(rows, np.object_, len(rows))
+    if column.null_count:
+        found[~np.asarray(column.is_valid()).astype(np.bool_)] = None
+    return found
+
+
+def _from_dictionary(
+    column: pa.Array, values: npt.NDArray[np.object_]
+) -> npt.NDArray[np.object_]:
+    # The indices of nulls are undefined: they point at the None at the end.
+    values = np.append(values, [None])
+    return values[column.indices.fill_null(len(values) - 1).to_numpy()]
 
 
 def _is_list_of_numbers(column: pa.Array) -> bool:
@@ -143,13 +177,3 @@ def _is_list_of_numbers(column: pa.Array) -> bool:
         return False
     inner = column.type.value_type
     return bool(pa.types.is_integer(inner) or pa.types.is_floating(inner))
-
-
-def _rows_of_numbers(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
-    """Return one 1-D array per list, views of the decoded values; None for a null."""
-    offsets = _offsets(column)
-    values = _view(column.values, _storage_dtype(column.type.value_type), memory)
-    rows = np.empty(len(column), np.object_)
-    for i in np.flatnonzero(np.asarray(column.is_valid())):
-        rows[i] = values[offsets[i] : offsets[i + 1]]
-    return rows

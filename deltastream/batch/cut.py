@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import default_collate
 
 from deltastream.batch.chunk import Chunk
-from deltastream.batch.convert import AnyArray
+from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.layout import Layout
 from deltastream.errors import TransformError
 
 __all__ = ["BatchCutter"]
 
-_VIEWS_AHEAD = 256
+_VIEWS_AHEAD = 512
 """Tensors made together, over all fields: one call a field instead of one a field and batch. More than the garbage
 collector's first threshold (700) would make it run, at last over all of torch's objects: 28 % of the thread's time."""
 
@@ -37,9 +38,13 @@ class BatchCutter:
     Tensors are views of their chunk's memory, and keep it. A batch that lies across chunks is copied together.
     """
 
-    def __init__(self, layout: Layout, batch_size: int) -> None:
+    def __init__(
+        self, layout: Layout, batch_size: int, take: Callable[[int], npt.NDArray[np.uint8]]
+    ) -> None:
+        """``take(nbytes)`` gives memory for the batches that lie across chunks."""
         self._layout = layout
         self._batch_size = batch_size
+        self._take = take
         self._max_ahead = max(1, _VIEWS_AHEAD // len(layout.fields))
         self._per_row = {f.target for f in layout.fields if f.kind == "rows"}
         self._lanes: dict[Hashable, _Lane] = {}
@@ -73,7 +78,7 @@ class BatchCutter:
             chunks.popleft().charge.release()
         if stop <= chunks[0].stop and stop - start == self._batch_size:
             return self._cut_ahead(state, start)
-        arrays = _join(list(chunks), start, stop)
+        arrays = self._join(chunks, start, stop)
         if fill and stop - start < self._batch_size:
             rows = np.arange(self._batch_size) % (stop - start)
             arrays = {name: array[rows] for name, array in arrays.items()}
@@ -89,6 +94,21 @@ class BatchCutter:
         )
         batch, state.ready[0] = state.ready[0], None
         return batch
+
+    def _join(self, chunks: Iterable[Chunk], start: int, stop: int) -> dict[str, AnyArray]:
+        parts: dict[str, list[AnyArray]] = {}
+        for chunk in chunks:
+            if chunk.start < stop:
+                first, last = max(start, chunk.start), min(stop, chunk.stop)
+                for name, array in chunk.arrays.items():
+                    parts.setdefault(name, []).append(array[first - chunk.start : last - chunk.start])
+        tensors = [
+            (name, arrays[0].dtype, arrays[0].shape[1:])
+            for name, arrays in parts.items()
+            if arrays[0].dtype != np.object_
+        ]
+        joined = allocate(tensors, stop - start, self._take)
+        return {name: np.concatenate(arrays, out=joined.get(name)) for name, arrays in parts.items()}
 
     def _split(self, arrays: dict[str, AnyArray], sizes: list[int]) -> list[Any]:
         """Return batches of `sizes` rows, one after the other."""
@@ -128,13 +148,3 @@ class BatchCutter:
             raise TransformError(
                 f"field {name!r}: the values of its rows do not make a batch: {error}"
             ) from error
-
-
-def _join(chunks: list[Chunk], start: int, stop: int) -> dict[str, AnyArray]:
-    parts: dict[str, list[AnyArray]] = {name: [] for name in chunks[0].arrays}
-    for chunk in chunks:
-        if chunk.start < stop:
-            rows = slice(max(start, chunk.start) - chunk.start, min(stop, chunk.stop) - chunk.start)
-            for name, array in chunk.arrays.items():
-                parts[name].append(array[rows])
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

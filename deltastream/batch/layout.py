@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deltastream.batch.allocate import TensorShape
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec
 
@@ -32,6 +33,13 @@ class Field:
     dtype: np.dtype[np.generic] | None = None
     shape: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        fill = self.spec.fill_null
+        if fill is not None and self.dtype is not None and not _holds(self.dtype, fill):
+            raise OptionError(
+                f"field {self.target!r}: fill_null={fill!r} is no value of {self.dtype}, the field's dtype"
+            )
+
     @property
     def target(self) -> str:
         return self.spec.target
@@ -42,9 +50,9 @@ class Field:
         return f"{self.target}_mask"
 
     @property
-    def tensors(self) -> list[tuple[str, np.dtype[np.generic], tuple[int, ...]]]:
+    def tensors(self) -> list[TensorShape]:
         """Name, dtype and shape of one row of the field's tensors: its values and its mask."""
-        found: list[tuple[str, np.dtype[np.generic], tuple[int, ...]]] = []
+        found: list[TensorShape] = []
         if self.dtype is not None:
             found.append((self.target, self.dtype, self.shape))
         if self.spec.null_mask and self.kind != "rows":
@@ -150,14 +158,16 @@ def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]
     if spec.is_per_row:
         return Field(spec, "rows")
     if len(spec.names) > 1:
-        dtypes = [_number_dtype(schema.field(name).type) for name in spec.names]
-        if None in dtypes:
-            name = spec.names[dtypes.index(None)]
-            raise SchemaError(
-                f"field {spec.target!r} stacks numeric columns, but {name!r} is {schema.field(name).type}"
-            )
-        known = [dtype for dtype in dtypes if dtype is not None]
-        return Field(spec, "stack", np.result_type(*known), (len(known),))
+        dtypes = []
+        for name in spec.names:
+            dtype = _number_dtype(schema.field(name).type)
+            # `is`, for NumPy takes None for float64: `None in dtypes` finds it there.
+            if dtype is None:
+                raise SchemaError(
+                    f"field {spec.target!r} stacks numeric columns, but {name!r} is {schema.field(name).type}"
+                )
+            dtypes.append(dtype)
+        return Field(spec, "stack", np.result_type(*dtypes), (len(dtypes),))
     if spec.decode_numpy_and_apply_shape is not None:
         return Field(spec, "fixed", np.dtype(np.uint8), spec.decode_numpy_and_apply_shape)
     dtype = _number_dtype(type_)
@@ -208,3 +218,10 @@ def _number_dtype(type_: pa.DataType) -> np.dtype[np.generic] | None:
     if pa.types.is_decimal(type_) and type_.precision <= _DECIMAL_INT64_DIGITS:
         return np.dtype(np.int64)
     return None
+
+
+def _holds(dtype: np.dtype[np.generic], value: int | float | bool) -> bool:
+    if dtype.kind == "f":
+        return True
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype.name).min, np.iinfo(dtype.name).max)
+    return low <= value <= high and float(value).is_integer()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 
 __all__ = ["PackedBatch"]
@@ -36,14 +38,15 @@ class PackedBatch:
         nbytes = 0
         for name, value in self._batch.items():
             lengths = _ragged_lengths(value)
+            is_binary = lengths is not None and any(isinstance(row, memoryview) for row in value)
             if lengths is not None:
-                value = torch.cat([row for row in value if row is not None])
+                value = _end_to_end(value)
             if not isinstance(value, torch.Tensor) or not value.is_cpu:
                 values[name] = value
                 continue
             place = _Tensor(value.dtype, tuple(value.shape), nbytes, nbytes + value.nbytes)
             tensors.append((place, value))
-            values[name] = place if lengths is None else _Ragged(place, lengths)
+            values[name] = place if lengths is None else _Ragged(place, lengths, is_binary)
             nbytes = -(-place.stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
         storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")
         memory = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload]
@@ -67,22 +70,43 @@ class _Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Ragged:
-    """A list of 1-D tensors end to end; a length of -1 is None."""
+    """A list of 1-D tensors, or of binary values, end to end; a length of -1 is None."""
 
     values: _Tensor
     lengths: list[int]
+    is_binary: bool
 
-    def view(self, memory: torch.Tensor) -> list[torch.Tensor | None]:
-        rows = iter(self.values.view(memory).split([n for n in self.lengths if n >= 0]))
-        return [next(rows) if n >= 0 else None for n in self.lengths]
+    def view(self, memory: torch.Tensor) -> list[Any]:
+        values: Any = self.values.view(memory)
+        if self.is_binary:
+            values = memoryview(values.numpy()).toreadonly()
+        stops = accumulate((max(0, length) for length in self.lengths))
+        return [
+            None if length < 0 else values[stop - length : stop]
+            for length, stop in zip(self.lengths, stops, strict=True)
+        ]
 
 
 def _ragged_lengths(value: Any) -> list[int] | None:
-    if not isinstance(value, list) or not any(isinstance(row, torch.Tensor) for row in value):
+    """Return the lengths of a list's rows if they are 1-D tensors, or binary values; else None."""
+    if not isinstance(value, list):
         return None
-    if not all(row is None or (isinstance(row, torch.Tensor) and row.ndim == 1) for row in value):
+    rows = [row for row in value if row is not None]
+    if not rows or not all(type(row) is type(rows[0]) for row in rows):
+        return None
+    if isinstance(rows[0], torch.Tensor):
+        if not all(row.ndim == 1 and row.dtype == rows[0].dtype for row in rows):
+            return None
+    elif not isinstance(rows[0], memoryview):
         return None
     return [-1 if row is None else len(row) for row in value]
+
+
+def _end_to_end(value: list[torch.Tensor | memoryview | None]) -> torch.Tensor:
+    rows = [row for row in value if row is not None]
+    if isinstance(rows[0], torch.Tensor):
+        return torch.cat([row for row in rows if isinstance(row, torch.Tensor)])
+    return torch.from_numpy(np.concatenate([np.frombuffer(row, np.uint8) for row in rows]))
 
 
 def _unpack(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch.convert import objects
+from deltastream.batch.convert import python_values
 from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
@@ -51,10 +51,7 @@ def row_values(
 def _python_values(columns: Sequence[pa.Array]) -> list[Any]:
     if len(columns) > 1:
         return list(zip(*(_python_values([column]) for column in columns), strict=True))
-    column = columns[0]
-    if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
-        return list(objects(column))
-    return list(column.to_pylist())
+    return list(python_values(columns[0]))
 
 
 def _array(value: bytes | None, spec: FieldSpec, context: FileContext) -> npt.NDArray[np.uint8] | None:

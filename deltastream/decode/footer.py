@@ -31,6 +31,8 @@ class Footer:
     """A file's footer, and of each row group the sizes that the order needs."""
 
     metadata: pq.FileMetaData
+    columns: dict[str, str]
+    """Wanted column of the table to the column of the file."""
     sizes: RowGroupSizes
 
 
@@ -55,10 +57,17 @@ def read_footer(
             f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
             "the order would shift: the file was replaced, or its statistics are wrong"
         )
-    return Footer(metadata, _measure(metadata, projection))
+    leaves = [
+        metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)
+    ]
+    columns = projection.find(list(dict.fromkeys(leaves)))
+    wanted = set(columns.values())
+    return Footer(
+        metadata, columns, _measure(metadata, [i for i, top in enumerate(leaves) if top in wanted])
+    )
 
 
-def _measure(metadata: pq.FileMetaData, projection: Projection) -> RowGroupSizes:
+def _measure(metadata: pq.FileMetaData, leaves: list[int]) -> RowGroupSizes:
     """Return rows and decoded bytes per row group, the latter from the values' fixed width where they have one.
 
     A footer's uncompressed size counts encoded pages: of a dictionary-encoded column it can be a ten-thousandth of
@@ -67,11 +76,10 @@ def _measure(metadata: pq.FileMetaData, projection: Projection) -> RowGroupSizes
     num_groups = metadata.num_row_groups
     num_rows = np.zeros(num_groups, np.int64)
     nbytes = np.zeros(num_groups, np.int64)
-    wanted = _leaves(metadata, projection)
     for group in range(num_groups):
         row_group = metadata.row_group(group)
         num_rows[group] = row_group.num_rows
-        for leaf in wanted:
+        for leaf in leaves:
             chunk = row_group.column(leaf)
             width = _FIXED_NBYTES.get(chunk.physical_type)
             nbytes[group] += (
@@ -80,10 +88,3 @@ def _measure(metadata: pq.FileMetaData, projection: Projection) -> RowGroupSizes
                 else chunk.total_uncompressed_size + chunk.num_values * _OBJECT_NBYTES
             )
     return RowGroupSizes(num_rows, nbytes)
-
-
-def _leaves(metadata: pq.FileMetaData, projection: Projection) -> list[int]:
-    tops = [metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)]
-    names = list(dict.fromkeys(tops))
-    wanted = {names[i] for i in projection.find(names).values()}
-    return [i for i, top in enumerate(tops) if top in wanted]

@@ -25,18 +25,15 @@ class Projection:
     def file_columns(self) -> list[str]:
         return [name for name in self.schema.names if name not in self.partition_columns]
 
-    def find(self, file_names: list[str]) -> dict[str, int]:
-        """Return the index of each wanted column in a file that has it.
+    def find(self, file_names: list[str]) -> dict[str, str]:
+        """Return the file's name of each wanted column that it has.
 
         Names match exactly, or else, as in Spark, if a single one matches without regard to case.
         """
-        exact = {name: i for i, name in enumerate(file_names)}
+        exact = set(file_names)
         found = {}
         for name in self.file_columns:
-            if name in exact:
-                found[name] = exact[name]
-                continue
-            alike = [i for i, other in enumerate(file_names) if other.lower() == name.lower()]
+            alike = [name] if name in exact else [n for n in file_names if n.lower() == name.lower()]
             if len(alike) == 1:
                 found[name] = alike[0]
         return found

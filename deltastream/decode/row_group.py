@@ -41,14 +41,13 @@ def decode_row_group(
             read_dictionary=_dictionaries(footer.metadata, row_group, projection),
             pre_buffer=False,
         ) as file:
-            found = projection.find(file.schema_arrow.names)
-            names = [file.schema_arrow.names[i] for i in found.values()]
+            names = list(footer.columns.values())
             table = file.read_row_group(row_group, columns=names, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
     if names and table.num_rows != num_rows:
         raise FileCorruptError(f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}")
-    columns = {wanted: _one_chunk(table.column(name)) for wanted, name in zip(found, names, strict=True)}
+    columns = {wanted: _one_chunk(table.column(name)) for wanted, name in footer.columns.items()}
     if stop - start < num_rows:
         columns = {name: column.slice(start, stop - start) for name, column in columns.items()}
     return projection.conform(columns, partition, stop - start, context)

@@ -81,6 +81,7 @@ class ByteBudget:
         self._num_in_flight = 0
         self._starving = False
         self._waiting = False
+        self._woken = False
         self._news = anyio.Event()
 
     def __repr__(self) -> str:
@@ -115,11 +116,13 @@ class ByteBudget:
         self._changes.append(nbytes)
         return Charge(nbytes, self._changes, self._wake)
 
-    def arrived(self, *, delivered: bool) -> None:
-        """Note that one grant is no longer on its way; `delivered`: the consumer got something for it."""
+    def feed(self) -> None:
+        """Note that the consumer gets something now: it no longer waits."""
+        self._starving = False
+
+    def arrived(self) -> None:
+        """Note that one grant is no longer on its way."""
         self._num_in_flight -= 1
-        if delivered:
-            self._starving = False
         self._look()
 
     def starve(self) -> None:
@@ -148,8 +151,11 @@ class ByteBudget:
         self._peak_nbytes = max(self._peak_nbytes, self._used_nbytes)
 
     def _wake(self) -> None:
-        if self._waiting:
+        # Once until it was looked at: a chunk of 34 columns gives its bytes back 34 times.
+        if self._waiting and not self._woken:
+            self._woken = True
             self._call_soon(self._look)
 
     def _look(self) -> None:
+        self._woken = False
         self._news.set()

@@ -10,12 +10,16 @@ from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from deltastream.engine.budget import ByteBudget, Charge
 
 __all__ = ["BufferPool", "BufferStatistics", "WindowMemory"]
 
-_STEP_NBYTES = 1 << 20
+_MIN_NBYTES = 1 << 16
+"""Smaller buffers come from the allocator, which keeps such memory itself."""
+
+_STEP_NBYTES = 1 << 16
 """Sizes are rounded up to this, so that windows of nearly the same size find each other's buffers."""
 
 
@@ -71,7 +75,7 @@ class BufferPool:
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return `nbytes` of writable memory with unknown content; charged to the budget until it comes back."""
-        if nbytes < _STEP_NBYTES:
+        if nbytes < _MIN_NBYTES:
             array = np.empty(max(1, nbytes), np.uint8)
             return self.adopt(array.ctypes.data, nbytes, array)
         memory = self._find(-(-nbytes // _STEP_NBYTES) * _STEP_NBYTES)
@@ -131,8 +135,10 @@ class WindowMemory:
     The charge was an estimate, made when the window was admitted; what is left of it is `rest`.
     """
 
-    def __init__(self, pool: BufferPool, charge: Charge) -> None:
+    def __init__(self, pool: BufferPool, charge: Charge, *, keeps: bool = True) -> None:
+        """`keeps`: the window's tensors are views of decoded memory, not copies."""
         self._pool = pool
+        self._keeps = keeps
         self._lock = Lock()
         self.rest = charge
 
@@ -143,6 +149,12 @@ class WindowMemory:
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
         self._pay(nbytes)
         return self._pool.adopt(address, nbytes, owner)
+
+    def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
+        """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""
+        if self._keeps:
+            return self.adopt(buffer.address + start, nbytes, buffer)
+        return np.frombuffer(buffer, np.uint8, nbytes, start)
 
     def _pay(self, nbytes: int) -> None:
         with self._lock:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-import anyio
-
 __all__ = ["Channel", "ChannelStatistics", "EndOfStream"]
 
 T = TypeVar("T")
@@ -62,29 +60,33 @@ class Channel(Generic[T]):
         self._num_items = 0
         self._send_wait_s = 0.0
         self._receive_wait_s = 0.0
-        self._sender_waits = False
-        self._room = anyio.Event()
+        self._on_room: Callable[[], object] | None = None
+        self._refused_s: float | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._end is not None else "open"
         queued = self._sent_nbytes - self._received_nbytes
         return f"<Channel {state}, {self._queue.qsize()} items, {queued} of {self._max_nbytes} bytes>"
 
-    async def send(self, item: T, nbytes: int) -> None:
-        """Wait for room, then queue the item. One larger than the whole channel passes alone."""
+    def try_send(self, item: T, nbytes: int, *, on_room: Callable[[], object]) -> bool:
+        """Queue the item if there is room; else say no, and call `on_room` on the loop once there may be.
+
+        An item larger than the whole channel passes alone.
+        """
+        # 1. Ask for news first: room made between the look and the asking would be news to nobody.
+        self._on_room = on_room
         if not self._has_room(nbytes):
-            start = time.perf_counter()
-            self._sender_waits = True
-            try:
-                while not self._has_room(nbytes):
-                    await self._room.wait()
-                    self._room = anyio.Event()
-            finally:
-                self._sender_waits = False
-                self._send_wait_s += time.perf_counter() - start
+            self._refused_s = self._refused_s or time.perf_counter()
+            return False
+        # 2. There is room: no news is needed.
+        self._on_room = None
+        if self._refused_s is not None:
+            self._send_wait_s += time.perf_counter() - self._refused_s
+            self._refused_s = None
         self._sent_nbytes += nbytes
         self._num_items += 1
         self._queue.put((item, nbytes))
+        return True
 
     def close(self, error: BaseException | None = None) -> None:
         """End the stream, once; later calls change nothing."""
@@ -112,8 +114,9 @@ class Channel(Generic[T]):
             raise EndOfStream
         item, nbytes = entry
         self._received_nbytes += nbytes
-        if self._sender_waits:
-            self._call_soon(self._made_room)
+        if (on_room := self._on_room) is not None:
+            self._on_room = None
+            self._call_soon(on_room)
         return item
 
     def statistics(self) -> ChannelStatistics:
@@ -124,6 +127,3 @@ class Channel(Generic[T]):
     def _has_room(self, nbytes: int) -> bool:
         queued = self._sent_nbytes - self._received_nbytes
         return queued == 0 or queued + nbytes <= self._max_nbytes
-
-    def _made_room(self) -> None:
-        self._room.set()

@@ -42,13 +42,12 @@ class FooterReader:
         return f"<FooterReader {self.num_read} read, {len(self._pending)} held>"
 
     def prefetch(self, files: Sequence[int]) -> None:
-        """Begin to read the footers of `files`, in this order, as many at once as there are threads."""
+        """Begin to read the footers of `files`, in this order, in as many jobs at once as there are threads."""
         new = [file for file in files if file not in self._pending]
         for file in new:
             self._pending[file] = _Pending()
-        size = min(_MAX_FILES, -(-len(new) // self._num_threads))
-        groups = iter([new[i : i + size] for i in range(0, len(new), max(1, size))])
-        for _ in range(min(self._num_threads, len(new))):
+        groups = iter([new[i : i + _MAX_FILES] for i in range(0, len(new), _MAX_FILES)])
+        for _ in range(min(self._num_threads, -(-len(new) // _MAX_FILES))):
             self._tasks.start_soon(self._read_all, groups)
 
     async def get(self, files: Sequence[int]) -> dict[int, Footer]:

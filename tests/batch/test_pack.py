@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing
+
+from tests.support.batches import BATCHES, send_batches
+
+Receive = Callable[[str, bool], Any]
+
+EXIT_TIMEOUT_S = 30
+
+
+@pytest.fixture(scope="module")
+def receive() -> Iterator[Receive]:
+    """Ask a process of its own for a batch by name; True: as a list."""
+    context = torch.multiprocessing.get_context("spawn")
+    connection: Connection
+    connection, other_end = context.Pipe()
+    process = context.Process(target=send_batches, args=(other_end,))
+    process.start()
+    other_end.close()
+
+    def ask(name: str, as_list: bool) -> Any:
+        connection.send((name, as_list))
+        return connection.recv()
+
+    yield ask
+    connection.send(None)
+    process.join(EXIT_TIMEOUT_S)
+    connection.close()
+    assert process.exitcode == 0
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, torch.Tensor):
+        return (
+            isinstance(found, torch.Tensor)
+            and found.dtype == expected.dtype
+            and torch.equal(found, expected)
+        )
+    if isinstance(expected, dict):
+        return list(found) == list(expected) and all(same(found[k], expected[k]) for k in expected)
+    if isinstance(expected, (list, tuple)):
+        return (
+            type(found) is type(expected)
+            and len(found) == len(expected)
+            and all(map(same, found, expected))
+        )
+    return bool(found == expected)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_arrives_in_another_process_as_it_was(receive: Receive, name: str) -> None:
+    assert same(receive(name, False), BATCHES[name]())
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_as_a_list_its_values_arrive_in_order(receive: Receive, name: str) -> None:
+    assert same(receive(name, True), list(BATCHES[name]().values()))
+
+
+@pytest.mark.parametrize("name", ["tensors", "many", "ragged"])
+def test_all_tensors_arrive_in_one_storage_of_about_their_size(receive: Receive, name: str) -> None:
+    found = receive(name, False).values()
+    tensors = [v for value in found for v in (value if isinstance(value, list) else [value])]
+    tensors = [tensor for tensor in tensors if tensor is not None]
+    assert len({tensor.untyped_storage().data_ptr() for tensor in tensors}) == 1
+    nbytes = sum(tensor.nbytes for tensor in tensors)
+    assert tensors[0].untyped_storage().nbytes() <= nbytes + 64 * len(tensors)
+
+
+def test_a_view_does_not_take_its_chunk_along(receive: Receive) -> None:
+    found = receive("a view of a large chunk", False)["x"]
+    assert found.untyped_storage().nbytes() == found.nbytes == 32
+
+
+def test_what_arrived_may_be_written_and_its_parts_do_not_overlap(receive: Receive) -> None:
+    found = receive("many", False)
+    for tensor in found.values():
+        tensor += 1
+    assert all((tensor == i + 1).all() for i, tensor in enumerate(found.values()))
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in found.values())

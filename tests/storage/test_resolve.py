@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from deltastream.engine.pool import DecodePool
+from deltastream.errors import OptionError, UnsupportedFeatureError
+from deltastream.storage import open_storage
+
+
+@pytest.fixture
+def pool() -> Iterator[DecodePool]:
+    pool = DecodePool(1)
+    yield pool
+    pool.close()
+
+
+@pytest.mark.parametrize("name", ["table", "with space", "100%", "a%20b", "a=1:é", "a?b#c"])
+def test_a_path_and_its_file_uri_are_one_table(
+    pool: DecodePool, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    for given in (str(path), path, path.as_uri(), f"file:{quote(str(path))}"):
+        assert open_storage(given, None, pool=pool).uri == str(path)
+    assert open_storage(f"FILE://{quote(str(path))}/", None, pool=pool).uri == str(path)
+
+
+def test_a_relative_path_is_taken_from_here(
+    pool: DecodePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given in ("table", "./table", "table/", "sub/../table"):
+        assert open_storage(given, None, pool=pool).uri == str(tmp_path / "table")
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/table", "ABFSS://box@account/table", "memory://x", "https://host/table"]
+)
+def test_a_scheme_that_is_not_read_yet_is_refused_by_its_name(pool: DecodePool, uri: str) -> None:
+    scheme = uri.split(":")[0].lower()
+    with pytest.raises(UnsupportedFeatureError, match=f"tables under {scheme}:// are not read"):
+        open_storage(uri, None, pool=pool)
+
+
+def test_an_empty_path_is_refused(pool: DecodePool) -> None:
+    with pytest.raises(OptionError, match="the table's path is empty"):
+        open_storage("", None, pool=pool)
+
+
+@pytest.mark.parametrize("uri", ["file:", "file://"])
+@pytest.mark.xfail(strict=True, reason="a URI without a path names the working directory")
+def test_a_file_uri_without_a_path_is_refused(pool: DecodePool, uri: str) -> None:
+    with pytest.raises(OptionError, match="the table's path is empty"):
+        open_storage(uri, None, pool=pool)

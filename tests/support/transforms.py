@@ -1,0 +1,36 @@
+"""Transforms that workers can import."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+
+__all__ = ["BinaryToFloatTensor", "add_one", "fail_at_seven", "image_to_mean", "thread_name"]
+
+
+class BinaryToFloatTensor:
+    """As in deltatorch's tutorial."""
+
+    def __call__(self, pic: bytes) -> torch.Tensor:
+        np_array = np.frombuffer(pic, dtype=np.uint8).reshape(28, 28).copy()
+        return torch.from_numpy(np_array).float()
+
+
+def add_one(value: int) -> int:
+    return value + 1
+
+
+def fail_at_seven(value: int) -> int:
+    if value == 7:
+        raise LookupError("seven")
+    return value
+
+
+def image_to_mean(image: object) -> float:
+    return float(np.asarray(image).mean())
+
+
+def thread_name(value: object) -> str:
+    return threading.current_thread().name

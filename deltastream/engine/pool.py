@@ -158,3 +158,6 @@ class _Job(Generic[T]):
         except RuntimeError:
             # The loop was closed while the job ran: nobody waits any more.
             pass
+        finally:
+            # The error's traceback holds this frame, and with it what the job read, in a cycle.
+            del error

@@ -1,11 +1,11 @@
-"""Owns the parsing of one commit: JSON actions into columns."""
+"""Owns the parsing of commits: JSON actions into columns."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +15,28 @@ from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, pa
 from deltastream.log.paths import decode_path, deletion_vector_id, file_keys
 from deltastream.log.statistics import num_records
 
-__all__ = ["Commit", "iterate_actions", "parse_commit"]
+__all__ = ["Commit", "CommitFile", "iterate_actions", "parse_commits"]
 
 _BLANK = re.compile(r"[ \t\n\r]*")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFile:
+    """The bytes of a commit; `source` names it in errors."""
+
+    version: int
+    data: bytes
+    source: str
+
+
+@dataclass(slots=True)
+class _Actions:
+    """The actions of one commit that replay keeps."""
+
+    adds: list[dict[str, Any]] = field(default_factory=list)
+    removes: list[dict[str, Any]] = field(default_factory=list)
+    protocol: Protocol | None = None
+    metadata: Metadata | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +55,16 @@ class Commit:
     """The keys of the removes."""
 
 
-def parse_commit(data: bytes, *, version: int, source: str) -> Commit:
-    """Parse a commit file; `source` names it in errors.
+def parse_commits(files: Sequence[CommitFile]) -> list[Commit]:
+    """Parse commit files, together: columns are made once, and each commit has its part of them.
 
     Raises:
-        LogCorruptError: The commit is empty, cut off, no JSON, or an action lacks what the protocol asks for.
+        LogCorruptError: A commit is empty, cut off, no JSON, or an action lacks what the protocol asks for.
     """
-    adds: list[dict[str, Any]] = []
-    removes: list[dict[str, Any]] = []
-    protocol: Protocol | None = None
-    metadata: Metadata | None = None
-    for action in iterate_actions(data, source=source):
-        for name, content in action.items():
-            if content is None:
-                continue
-            if name == "add":
-                adds.append(content)
-            elif name == "remove":
-                removes.append(content)
-            elif name == "protocol":
-                protocol = parse_protocol(content, source=source)
-            elif name == "metaData":
-                metadata = parse_metadata(content, source=source)
+    actions = [_read_actions(file) for file in files]
     try:
-        table = _add_columns(adds)
-        removed = file_keys(*_identities(removes))
+        adds = _add_columns([add for one in actions for add in one.adds])
+        removed = file_keys(*_identities([remove for one in actions for remove in one.removes]))
     except (
         pa.ArrowException,
         TypeError,
@@ -69,11 +73,47 @@ def parse_commit(data: bytes, *, version: int, source: str) -> Commit:
         AttributeError,
         OverflowError,
     ) as error:
+        if len(files) > 1:
+            # One of them is damaged: say which.
+            return [commit for file in files for commit in parse_commits([file])]
         raise LogCorruptError(
-            f"{source}: an add or remove action is not as the protocol says: {error!r}"
+            f"{files[0].source}: an add or remove action is not as the protocol says: {error!r}"
         ) from error
-    added = file_keys(table.column("path"), table.column("dv_id"))
-    return Commit(version, protocol, metadata, table, added, removed)
+    added = file_keys(adds.column("path"), adds.column("dv_id"))
+    commits = []
+    first_add = first_remove = 0
+    for file, one in zip(files, actions, strict=True):
+        num_adds, num_removes = len(one.adds), len(one.removes)
+        commits.append(
+            Commit(
+                file.version,
+                one.protocol,
+                one.metadata,
+                adds.slice(first_add, num_adds),
+                added.slice(first_add, num_adds),
+                removed.slice(first_remove, num_removes),
+            )
+        )
+        first_add += num_adds
+        first_remove += num_removes
+    return commits
+
+
+def _read_actions(file: CommitFile) -> _Actions:
+    found = _Actions()
+    for action in iterate_actions(file.data, source=file.source):
+        for name, content in action.items():
+            if content is None:
+                continue
+            if name == "add":
+                found.adds.append(content)
+            elif name == "remove":
+                found.removes.append(content)
+            elif name == "protocol":
+                found.protocol = parse_protocol(content, source=file.source)
+            elif name == "metaData":
+                found.metadata = parse_metadata(content, source=file.source)
+    return found
 
 
 def iterate_actions(data: bytes, *, source: str) -> Iterator[dict[str, Any]]:

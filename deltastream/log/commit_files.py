@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError, TableError
-from deltastream.log.commit import Commit, parse_commit
+from deltastream.log.commit import Commit, CommitFile, parse_commits
 from deltastream.log.listing import LOG_FOLDER
 from deltastream.log.ordered import map_ordered
 from deltastream.storage import Storage
 
 __all__ = ["commit_name", "read_commit", "read_commits"]
 
-# Enough to hide the round trips of an object store; a local log is bound by its threads.
+_COMMITS_TOGETHER = 32
+"""Commits read and parsed together: a hop between threads, or an Arrow array, costs more than a small commit."""
+
 _NUM_TASKS = 16
+"""Enough to hide the round trips of an object store; a local log is bound by its threads."""
 
 
 def commit_name(storage: Storage, version: int) -> str:
@@ -27,31 +32,40 @@ async def read_commit(storage: Storage, version: int) -> bytes:
         LogCorruptError: It is gone.
         TableError: It cannot be read.
     """
-    try:
-        return await storage.read(_path(version))
-    except FileNotFoundError as error:
-        raise LogCorruptError(
-            f"{commit_name(storage, version)} was listed and is gone: the log is being cleaned; "
-            "open the table again"
-        ) from error
-    except OSError as error:
-        raise TableError(f"{commit_name(storage, version)} cannot be read: {error}") from error
+    return (await _read(storage, [version]))[0]
 
 
 async def read_commits(storage: Storage, versions: range, *, pool: DecodePool) -> list[Commit]:
-    """Read and parse the commits of `versions`, several at a time; the result is in their order.
+    """Read and parse the commits of `versions`, many at a time; the result is in their order.
 
     Raises:
         LogCorruptError: One is torn, damaged or gone.
         TableError: One cannot be read.
     """
 
-    async def read_one(version: int) -> Commit:
-        data = await read_commit(storage, version)
-        source = commit_name(storage, version)
-        return await pool.run(parse_commit, data, version=version, source=source)
+    async def read_some(part: range) -> list[Commit]:
+        contents = await _read(storage, part)
+        files = [
+            CommitFile(version, data, commit_name(storage, version))
+            for version, data in zip(part, contents, strict=True)
+        ]
+        return await pool.run(parse_commits, files)
 
-    return await map_ordered(read_one, versions, num_tasks=min(_NUM_TASKS, len(versions)))
+    parts = [versions[i : i + _COMMITS_TOGETHER] for i in range(0, len(versions), _COMMITS_TOGETHER)]
+    found = await map_ordered(read_some, parts, num_tasks=min(_NUM_TASKS, len(parts)))
+    return [commit for commits in found for commit in commits]
+
+
+async def _read(storage: Storage, versions: Sequence[int]) -> list[bytes]:
+    try:
+        return await storage.read_all([_path(version) for version in versions])
+    except FileNotFoundError as error:
+        raise LogCorruptError(
+            f"{error.filename} was listed and is gone: the log is being cleaned; "
+            "open the table again"
+        ) from error
+    except OSError as error:
+        raise TableError(f"{error.filename} cannot be read: {error}") from error
 
 
 def _path(version: int) -> str:

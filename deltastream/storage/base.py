@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Sequence
 from typing import Protocol
 
 from deltastream.types import ByteRange, ObjectInfo
@@ -18,6 +20,9 @@ class Storage(Protocol):
 
     async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
         """Return the object's bytes, or those of `byte_range`; FileNotFoundError where there is none."""
+
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+        """Return the bytes of several small objects, in order; an OSError names the object as its `filename`."""
 
     async def list(self, folder: str) -> list[ObjectInfo]:
         """List the objects right in `folder`, sorted by path; FileNotFoundError where there is no such folder."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from deltastream.engine.pool import DecodePool
@@ -24,6 +26,10 @@ class LocalStorage:
 
     async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
         return await self._pool.run(_read, self.local_path(path), byte_range)
+
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+        found = [self.local_path(path) for path in paths]
+        return await self._pool.run(lambda: [_read(path, None) for path in found])
 
     async def list(self, folder: str) -> list[ObjectInfo]:
         return await self._pool.run(_list, self.local_path(folder))

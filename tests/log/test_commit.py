@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from deltastream.errors import LogCorruptError
-from deltastream.log.commit import Commit, parse_commit
+from deltastream.log.commit import Commit, CommitFile, parse_commits
 from tests.support.logs import LogFolder, add, metadata, protocol, read, remove
 
 
 def parse(text: str) -> Commit:
-    return parse_commit(text.encode(), version=3, source="commit 3")
+    return parse_commits([CommitFile(3, text.encode(), "commit 3")])[0]
 
 
 def paths(commit: Commit) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_torn_or_damaged_commit_is_corrupt_and_named(text: str) -> None:
 
 def test_bytes_that_are_no_text_are_corrupt() -> None:
     with pytest.raises(LogCorruptError, match=r"commit 3 is no UTF-8"):
-        parse_commit(b'{"add":"\xff"}', version=3, source="commit 3")
+        parse_commits([CommitFile(3, b'{"add":"\xff"}', "commit 3")])
 
 
 def test_the_error_of_a_torn_commit_names_its_file(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pickle
+import builtins
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def test_nothing_is_parsed_on_the_loop(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(module, name, noted)
 
     spy(listing, "parse_listing")
-    spy(commit_files, "parse_commit")
+    spy(commit_files, "parse_commits")
     spy(checkpoint, "_read_head")
     spy(checkpoint, "_next")
     spy(checkpoint, "_parse_adds")
@@ -132,7 +133,10 @@ class FarStorage:
     async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
         return await self._storage.read(path, byte_range)
 
-    async def list(self, folder: str) -> list[ObjectInfo]:
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+        return await self._storage.read_all(paths)
+
+    async def list(self, folder: str) -> builtins.list[ObjectInfo]:
         return await self._storage.list(folder)
 
     async def info(self, path: str) -> ObjectInfo:

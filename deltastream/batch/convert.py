@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.batch.allocate import AnyArray
-from deltastream.batch.layout import Field
+from deltastream.batch.layout import Field, number_dtype
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.types import FileContext
@@ -67,15 +67,9 @@ def _stored(column: pa.Array, memory: WindowMemory) -> AnyArray:
         words = _view(column, np.dtype(np.int64), memory, width=16)
         # At most 18 digits: the low word of the two holds the whole value, sign included.
         return np.ascontiguousarray(words[::2])
-    return _view(column, _storage_dtype(type_), memory)
-
-
-def _storage_dtype(type_: pa.DataType) -> np.dtype[np.generic]:
-    if pa.types.is_date32(type_):
-        return np.dtype(np.int32)
-    if pa.types.is_timestamp(type_):
-        return np.dtype(np.int64)
-    return np.dtype(type_.to_pandas_dtype())
+    dtype = number_dtype(type_)
+    assert dtype is not None
+    return _view(column, dtype, memory)
 
 
 def _view(
@@ -129,7 +123,9 @@ def _fixed_with_nulls(
 
 
 def _offsets(column: pa.Array) -> npt.NDArray[np.int32]:
-    return np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(column.buffers()[1], np.int32)[
+        column.offset : column.offset + len(column) + 1
+    ]
 
 
 def python_values(column: pa.Array) -> npt.NDArray[np.object_]:
@@ -137,7 +133,8 @@ def python_values(column: pa.Array) -> npt.NDArray[np.object_]:
     if pa.types.is_dictionary(column.type):
         return _from_dictionary(column, python_values(column.dictionary))
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        return column.to_numpy(zero_copy_only=False)
+        values: npt.NDArray[np.object_] = column.to_numpy(zero_copy_only=False)
+        return values
     return np.fromiter(column.to_pylist(), np.object_, len(column))
 
 
@@ -150,10 +147,14 @@ def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
         return _from_dictionary(column, _objects(column.dictionary, memory))
     if pa.types.is_binary(column.type) and column.buffers()[2] is not None:
         data = column.buffers()[2]
-        values: Any = memoryview(memory.adopt(data.address, data.size, data)).toreadonly()
+        array: Any = memory.adopt(data.address, data.size, data)
+        values: Any = memoryview(array).toreadonly()
     elif _is_list_of_numbers(column):
         data = column.values.buffers()[1]
-        values = memory.adopt(data.address, data.size, data).view(_storage_dtype(column.type.value_type))
+        values = memory.adopt(data.address, data.size, data).view(
+            number_dtype(column.type.value_type)
+        )
+        values = values[column.values.offset :]
     else:
         return python_values(column)
     stops = _offsets(column).tolist()
@@ -164,12 +165,11 @@ def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
     return found
 
 
-def _from_dictionary(
-    column: pa.Array, values: npt.NDArray[np.object_]
-) -> npt.NDArray[np.object_]:
+def _from_dictionary(column: pa.Array, values: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     # The indices of nulls are undefined: they point at the None at the end.
-    values = np.append(values, [None])
-    return values[column.indices.fill_null(len(values) - 1).to_numpy()]
+    with_none = np.append(values, np.array([None], np.object_))
+    rows: npt.NDArray[np.int64] = column.indices.fill_null(len(values)).to_numpy()
+    return with_none[rows]
 
 
 def _is_list_of_numbers(column: pa.Array) -> bool:

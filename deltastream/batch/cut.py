@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import default_collate
 
-from deltastream.batch.chunk import Chunk
 from deltastream.batch.allocate import AnyArray, allocate
+from deltastream.batch.chunk import Chunk
 from deltastream.batch.layout import Layout
 from deltastream.errors import TransformError
 
@@ -90,7 +90,8 @@ class BatchCutter:
         part = slice(start - chunk.start, start - chunk.start + num_batches * self._batch_size)
         state.first = start
         state.ready = self._split(
-            {name: array[part] for name, array in chunk.arrays.items()}, [self._batch_size] * num_batches
+            {name: array[part] for name, array in chunk.arrays.items()},
+            [self._batch_size] * num_batches,
         )
         batch, state.ready[0] = state.ready[0], None
         return batch
@@ -101,18 +102,23 @@ class BatchCutter:
             if chunk.start < stop:
                 first, last = max(start, chunk.start), min(stop, chunk.stop)
                 for name, array in chunk.arrays.items():
-                    parts.setdefault(name, []).append(array[first - chunk.start : last - chunk.start])
+                    parts.setdefault(name, []).append(
+                        array[first - chunk.start : last - chunk.start]
+                    )
         tensors = [
             (name, arrays[0].dtype, arrays[0].shape[1:])
             for name, arrays in parts.items()
             if arrays[0].dtype != np.object_
         ]
         joined = allocate(tensors, stop - start, self._take)
-        return {name: np.concatenate(arrays, out=joined.get(name)) for name, arrays in parts.items()}
+        return {
+            name: np.concatenate(arrays, out=joined.get(name)) for name, arrays in parts.items()
+        }
 
     def _split(self, arrays: dict[str, AnyArray], sizes: list[int]) -> list[Any]:
         """Return batches of `sizes` rows, one after the other."""
-        names, columns = list(arrays), []
+        names = list(arrays)
+        columns: list[Sequence[Any]] = []
         for name, array in arrays.items():
             if array.dtype != np.object_:
                 # "unsafe": autograd takes them for tensors of their own, which batches are, not for views.
@@ -120,9 +126,14 @@ class BatchCutter:
             else:
                 stops = np.cumsum(sizes)
                 columns.append(
-                    [self._values(name, array[b - n : b]) for n, b in zip(sizes, stops, strict=True)]
+                    [
+                        self._values(name, array[b - n : b])
+                        for n, b in zip(sizes, stops, strict=True)
+                    ]
                 )
-        batches: list[Any] = [dict(zip(names, parts, strict=True)) for parts in zip(*columns, strict=True)]
+        batches: list[Any] = [
+            dict(zip(names, parts, strict=True)) for parts in zip(*columns, strict=True)
+        ]
         if self._layout.row_dicts:
             return [
                 [dict(zip(names, row, strict=True)) for row in zip(*batch.values(), strict=True)]
@@ -139,7 +150,9 @@ class BatchCutter:
         try:
             return default_collate(values)
         except TypeError as error:
-            if all(value is not None and type(value).__module__.startswith("PIL.") for value in values):
+            if all(
+                value is not None and type(value).__module__.startswith("PIL.") for value in values
+            ):
                 return values
             raise TransformError(
                 f"field {name!r}: the values of its rows do not make a batch: {error}"

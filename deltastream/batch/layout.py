@@ -15,7 +15,7 @@ from deltastream.batch.allocate import TensorShape
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec
 
-__all__ = ["Field", "Kind", "Layout", "resolve_layout"]
+__all__ = ["Field", "Kind", "Layout", "number_dtype", "resolve_layout"]
 
 Kind = Literal["number", "stack", "fixed", "objects", "rows"]
 """number ``[B]``; stack: several numbers ``[B, k]``; fixed: values of one length ``[B, *shape]``; objects: a list of
@@ -65,9 +65,7 @@ class Field:
         """Bytes of one row, or None where it varies."""
         if self.dtype is None:
             return None
-        return sum(
-            dtype.itemsize * prod(shape) for _, dtype, shape in self.tensors
-        )
+        return sum(dtype.itemsize * prod(shape) for _, dtype, shape in self.tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,9 @@ def _check_targets(specs: Sequence[FieldSpec]) -> None:
     targets += [f"{spec.target}_mask" for spec in specs if spec.null_mask]
     twice = sorted({target for target in targets if targets.count(target) > 1})
     if twice:
-        raise OptionError(f"two fields are named {twice[0]!r}: give one of them another target_name")
+        raise OptionError(
+            f"two fields are named {twice[0]!r}: give one of them another target_name"
+        )
 
 
 def _needs_first_rows(schema: pa.Schema, spec: FieldSpec) -> bool:
@@ -152,15 +152,15 @@ def _needs_first_rows(schema: pa.Schema, spec: FieldSpec) -> bool:
 
 def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]) -> Field:
     type_ = schema.field(spec.names[0]).type
-    if spec.decode_numpy_and_apply_shape or spec.load_image_using_pil:
-        if not pa.types.is_binary(type_):
-            raise SchemaError(f"column {spec.names[0]!r} is {type_}; decoding needs a binary column")
+    decodes = spec.decode_numpy_and_apply_shape is not None or spec.load_image_using_pil
+    if decodes and not pa.types.is_binary(type_):
+        raise SchemaError(f"column {spec.names[0]!r} is {type_}; decoding needs a binary column")
     if spec.is_per_row:
         return Field(spec, "rows")
     if len(spec.names) > 1:
         dtypes = []
         for name in spec.names:
-            dtype = _number_dtype(schema.field(name).type)
+            dtype = number_dtype(schema.field(name).type)
             # `is`, for NumPy takes None for float64: `None in dtypes` finds it there.
             if dtype is None:
                 raise SchemaError(
@@ -170,7 +170,7 @@ def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]
         return Field(spec, "stack", np.result_type(*dtypes), (len(dtypes),))
     if spec.decode_numpy_and_apply_shape is not None:
         return Field(spec, "fixed", np.dtype(np.uint8), spec.decode_numpy_and_apply_shape)
-    dtype = _number_dtype(type_)
+    dtype = number_dtype(type_)
     if dtype is not None:
         return Field(spec, "number", dtype)
     if spec.names[0] in samples:
@@ -180,7 +180,7 @@ def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]
                 f"column {spec.names[0]!r} has values of several lengths, or none at all: ragged=False cannot hold"
             )
         if length is not None:
-            value = np.uint8 if pa.types.is_binary(type_) else _number_dtype(type_.value_type)
+            value = np.uint8 if pa.types.is_binary(type_) else number_dtype(type_.value_type)
             return Field(spec, "fixed", np.dtype(value), (length,))
     return Field(spec, "objects")
 
@@ -189,19 +189,23 @@ def _common_length(values: pa.Array) -> int | None:
     values = values.drop_null()
     if len(values) == 0:
         return None
-    lengths = np.unique(np.diff(values.offsets.to_numpy() if hasattr(values, "offsets") else _offsets(values)))
+    lengths = np.unique(
+        np.diff(values.offsets.to_numpy() if hasattr(values, "offsets") else _offsets(values))
+    )
     return int(lengths[0]) if len(lengths) == 1 and lengths[0] > 0 else None
 
 
 def _offsets(values: pa.Array) -> npt.NDArray[np.int32]:
-    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+    return np.frombuffer(values.buffers()[1], np.int32)[
+        values.offset : values.offset + len(values) + 1
+    ]
 
 
 def _is_number_list(type_: pa.DataType) -> bool:
-    return pa.types.is_list(type_) and _number_dtype(type_.value_type) is not None
+    return pa.types.is_list(type_) and number_dtype(type_.value_type) is not None
 
 
-def _number_dtype(type_: pa.DataType) -> np.dtype[np.generic] | None:
+def number_dtype(type_: pa.DataType) -> np.dtype[np.generic] | None:
     """Return the dtype of a column whose values are single numbers in a tensor, else None.
 
     Dates are int32 days, timestamps int64 microseconds, both since 1970-01-01 (UTC, or local for timestamp_ntz);
@@ -210,7 +214,8 @@ def _number_dtype(type_: pa.DataType) -> np.dtype[np.generic] | None:
     if pa.types.is_boolean(type_):
         return np.dtype(np.bool_)
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        return np.dtype(type_.to_pandas_dtype())
+        dtype: np.dtype[np.generic] = np.dtype(type_.to_pandas_dtype())
+        return dtype
     if pa.types.is_date32(type_):
         return np.dtype(np.int32)
     if pa.types.is_timestamp(type_):
@@ -223,5 +228,7 @@ def _number_dtype(type_: pa.DataType) -> np.dtype[np.generic] | None:
 def _holds(dtype: np.dtype[np.generic], value: int | float | bool) -> bool:
     if dtype.kind == "f":
         return True
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype.name).min, np.iinfo(dtype.name).max)
+    low, high = (
+        (0, 1) if dtype.kind == "b" else (np.iinfo(dtype.name).min, np.iinfo(dtype.name).max)
+    )
     return low <= value <= high and float(value).is_integer()

@@ -48,8 +48,8 @@ class PackedBatch:
             tensors.append((place, value))
             values[name] = place if lengths is None else _Ragged(place, lengths, is_binary)
             nbytes = -(-place.stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
-        storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")
-        memory = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload]
+        storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")  # type: ignore[no-untyped-call]
+        memory = torch.empty(0, dtype=torch.uint8).set_(storage)
         for place, value in tensors:
             place.view(memory).copy_(value)
         return _unpack, (memory, values, self._as_list)
@@ -80,7 +80,7 @@ class _Ragged:
         values: Any = self.values.view(memory)
         if self.is_binary:
             values = memoryview(values.numpy()).toreadonly()
-        stops = accumulate((max(0, length) for length in self.lengths))
+        stops = accumulate(max(0, length) for length in self.lengths)
         return [
             None if length < 0 else values[stop - length : stop]
             for length, stop in zip(self.lengths, stops, strict=True)
@@ -102,10 +102,10 @@ def _ragged_lengths(value: Any) -> list[int] | None:
     return [-1 if row is None else len(row) for row in value]
 
 
-def _end_to_end(value: list[torch.Tensor | memoryview | None]) -> torch.Tensor:
+def _end_to_end(value: list[Any]) -> torch.Tensor:
     rows = [row for row in value if row is not None]
     if isinstance(rows[0], torch.Tensor):
-        return torch.cat([row for row in rows if isinstance(row, torch.Tensor)])
+        return torch.cat(rows)
     return torch.from_numpy(np.concatenate([np.frombuffer(row, np.uint8) for row in rows]))
 
 

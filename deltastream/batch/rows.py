@@ -54,7 +54,9 @@ def _python_values(columns: Sequence[pa.Array]) -> list[Any]:
     return list(python_values(columns[0]))
 
 
-def _array(value: bytes | None, spec: FieldSpec, context: FileContext) -> npt.NDArray[np.uint8] | None:
+def _array(
+    value: bytes | None, spec: FieldSpec, context: FileContext
+) -> npt.NDArray[np.uint8] | None:
     if value is None:
         return None
     shape = spec.decode_numpy_and_apply_shape
@@ -71,7 +73,9 @@ def _image_opener() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise OptionError("load_image_using_pil=True needs Pillow: pip install 'deltastream[images]'") from error
+        raise OptionError(
+            "load_image_using_pil=True needs Pillow: pip install 'deltastream[images]'"
+        ) from error
 
     def open_image(value: bytes) -> Any:
         image = Image.open(io.BytesIO(value))

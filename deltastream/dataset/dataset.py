@@ -15,8 +15,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.batch import PackedBatch
 from deltastream.dataset.planning import TableRequest, plan_table
-from deltastream.dataset.topology import resolve_ranks
 from deltastream.dataset.progress import EpochCounter
+from deltastream.dataset.topology import resolve_ranks
 from deltastream.errors import MemoryBudgetError, OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
@@ -209,7 +209,9 @@ class DeltaDataset(IterableDataset[Any]):
         """
         iterator = self._last() if self._last is not None else None
         if iterator is None:
-            raise OptionError("there is no iterator in this process: workers keep their statistics to themselves")
+            raise OptionError(
+                "there is no iterator in this process: workers keep their statistics to themselves"
+            )
         return iterator.statistics()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -91,12 +91,10 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
     return Planned(snapshot, live_rows, layout)
 
 
-async def _count(
-    snapshot: Snapshot, files: LocalFiles, pool: DecodePool
-) -> npt.NDArray[np.int64]:
+async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:
     """Return the live rows per file; a file without statistics has its footer read."""
     column = snapshot.files["num_records"]
-    counts = column.fill_null(-1).to_numpy().astype(np.int64)
+    counts: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
 
     def count(file: int) -> int:
         with files.open(file) as source:
@@ -104,7 +102,9 @@ async def _count(
                 return int(pq.read_metadata(source).num_rows)
             except (pa.ArrowException, OSError) as error:
                 context = files.context(file, stage="footer")
-                raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
+                raise FileCorruptError(
+                    f"{context}: not a readable Parquet footer: {error}"
+                ) from error
 
     def count_all(unknown: npt.NDArray[np.int64]) -> None:
         for file in unknown:

@@ -17,7 +17,8 @@ class EpochCounter:
     """
 
     def __init__(self) -> None:
-        self._next = torch.zeros(1 + _MAX_WORKERS, dtype=torch.int64).share_memory_()
+        self._next: torch.Tensor = torch.zeros(1 + _MAX_WORKERS, dtype=torch.int64)
+        self._next.share_memory_()  # type: ignore[no-untyped-call]
 
     def set(self, epoch: int) -> None:
         """Make every process start with `epoch` next."""

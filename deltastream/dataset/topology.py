@@ -18,7 +18,9 @@ def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:
         OptionError: Only one of the two is given, or they contradict each other.
     """
     if (rank is None) != (num_ranks is None):
-        raise OptionError(f"give rank and num_ranks, or neither; got rank={rank}, num_ranks={num_ranks}")
+        raise OptionError(
+            f"give rank and num_ranks, or neither; got rank={rank}, num_ranks={num_ranks}"
+        )
     if rank is None or num_ranks is None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, num_ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()

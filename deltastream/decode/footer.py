@@ -57,9 +57,7 @@ def read_footer(
             f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
             "the order would shift: the file was replaced, or its statistics are wrong"
         )
-    leaves = [
-        metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)
-    ]
+    leaves = [metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)]
     columns = projection.find(list(dict.fromkeys(leaves)))
     wanted = set(columns.values())
     return Footer(

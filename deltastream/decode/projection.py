@@ -33,7 +33,9 @@ class Projection:
         exact = set(file_names)
         found = {}
         for name in self.file_columns:
-            alike = [name] if name in exact else [n for n in file_names if n.lower() == name.lower()]
+            alike = (
+                [name] if name in exact else [n for n in file_names if n.lower() == name.lower()]
+            )
             if len(alike) == 1:
                 found[name] = alike[0]
         return found

@@ -46,7 +46,9 @@ def decode_row_group(
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
     if names and table.num_rows != num_rows:
-        raise FileCorruptError(f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}")
+        raise FileCorruptError(
+            f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}"
+        )
     columns = {wanted: _one_chunk(table.column(name)) for wanted, name in footer.columns.items()}
     if stop - start < num_rows:
         columns = {name: column.slice(start, stop - start) for name, column in columns.items()}
@@ -57,9 +59,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _dictionaries(
-    metadata: pq.FileMetaData, row_group: int, projection: Projection
-) -> list[str]:
+def _dictionaries(metadata: pq.FileMetaData, row_group: int, projection: Projection) -> list[str]:
     if not projection.dictionary_columns:
         return []
     chunks = metadata.row_group(row_group)

@@ -65,7 +65,7 @@ class ByteBudget:
         call_soon: Callable[[Callable[[], object]], object],
         trim_idle: Callable[[int], object] = lambda max_idle_nbytes: None,
     ) -> None:
-        """`call_soon` runs a function on the loop; `trim_idle(n)` frees idle buffers until at most n bytes of them stay."""
+        """`call_soon` runs a function on the loop; `trim_idle(n)` frees idle buffers until at most n bytes stay."""
         if max_nbytes < 1:
             raise ValueError(f"need max_nbytes >= 1, got {max_nbytes}")
         self._max_nbytes = max_nbytes

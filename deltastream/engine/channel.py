@@ -66,7 +66,9 @@ class Channel(Generic[T]):
     def __repr__(self) -> str:
         state = "closed" if self._end is not None else "open"
         queued = self._sent_nbytes - self._received_nbytes
-        return f"<Channel {state}, {self._queue.qsize()} items, {queued} of {self._max_nbytes} bytes>"
+        return (
+            f"<Channel {state}, {self._queue.qsize()} items, {queued} of {self._max_nbytes} bytes>"
+        )
 
     def try_send(self, item: T, nbytes: int, *, on_room: Callable[[], object]) -> bool:
         """Queue the item if there is room; else say no, and call `on_room` on the loop once there may be.

@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from deltastream.dataset import DeltaDataset
+from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.loader.legacy import create_from_length
 from deltastream.loader.loader import DeltaDataLoader
-from deltastream.errors import OptionError
 from deltastream.options import (
     DEFAULT_MEMORY_BUDGET,
     DEFAULT_SHUFFLE_NBYTES,
@@ -23,8 +23,23 @@ from deltastream.plan import PartitionFilter
 
 __all__ = ["create_pytorch_dataloader"]
 
+P = ParamSpec("P")
 
-def _create(
+
+def _dispatch_oldest_form(create: Callable[P, DeltaDataLoader]) -> Callable[P, DeltaDataLoader]:
+    """Send calls with an integer as second argument, the table's length, to the form that had one."""
+
+    @functools.wraps(create)
+    def dispatch(*args: P.args, **kwargs: P.kwargs) -> DeltaDataLoader:
+        if "length" in kwargs or (len(args) > 1 and isinstance(args[1], Integral)):
+            return create_from_length(*args, **kwargs)  # type: ignore[arg-type]
+        return create(*args, **kwargs)
+
+    return dispatch
+
+
+@_dispatch_oldest_form
+def create_pytorch_dataloader(
     path: str | os.PathLike[str],
     id_field: str | None = None,
     fields: Sequence[FieldSpec] | None = None,
@@ -122,12 +137,3 @@ def _create(
     return DeltaDataLoader(
         dataset, collate_fn=collate_fn, num_workers=num_workers, **dataloader_kwargs
     )
-
-
-@functools.wraps(_create)
-def create_pytorch_dataloader(*args: Any, **kwargs: Any) -> DeltaDataLoader:
-    has_length = "length" in kwargs or (len(args) > 1 and isinstance(args[1], Integral))
-    return (create_from_length if has_length else _create)(*args, **kwargs)
-
-
-create_pytorch_dataloader.__name__ = create_pytorch_dataloader.__qualname__ = "create_pytorch_dataloader"

@@ -42,7 +42,7 @@ class DeltaDataLoader(DataLoader[Any]):
         for name in _OURS:
             if name in dataloader_kwargs:
                 raise OptionError(
-                    f"{name} is the dataset's: the order and the batches are decided there, a DataLoader cannot change them"
+                    f"{name} is the dataset's: order and batches are decided there, a DataLoader cannot change them"
                 )
         if dataloader_kwargs.get("num_workers", 0) > 0:
             _check_picklable(dataset)

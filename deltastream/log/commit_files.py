@@ -51,7 +51,9 @@ async def read_commits(storage: Storage, versions: range, *, pool: DecodePool) -
         ]
         return await pool.run(parse_commits, files)
 
-    parts = [versions[i : i + _COMMITS_TOGETHER] for i in range(0, len(versions), _COMMITS_TOGETHER)]
+    parts = [
+        versions[i : i + _COMMITS_TOGETHER] for i in range(0, len(versions), _COMMITS_TOGETHER)
+    ]
     found = await map_ordered(read_some, parts, num_tasks=min(_NUM_TASKS, len(parts)))
     return [commit for commits in found for commit in commits]
 

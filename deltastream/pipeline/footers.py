@@ -30,7 +30,12 @@ class _Pending:
 class FooterReader:
     """Reads footers in the decode pool; those of a block are asked for together and forgotten together."""
 
-    def __init__(self, tasks: TaskGroup, read: Callable[[Sequence[int]], Awaitable[list[Footer]]], num_threads: int) -> None:
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        read: Callable[[Sequence[int]], Awaitable[list[Footer]]],
+        num_threads: int,
+    ) -> None:
         """`read(files)` reads some footers in one job."""
         self._tasks = tasks
         self._read = read

@@ -11,6 +11,7 @@ from deltastream.plan import Block, EpochOrder, Window, plan_windows
 
 __all__ = ["LaneReader", "WindowRead"]
 
+
 @dataclass(frozen=True, slots=True)
 class WindowRead:
     """A window and the footers of its files."""

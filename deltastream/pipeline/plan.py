@@ -65,7 +65,5 @@ class ReadPlan:
     def partition(self, file: int) -> dict[str, pa.Scalar]:
         """Return the partition values of one file."""
         return {
-            name: self.snapshot.partitions[name][file]
-            for name in self.snapshot.partition_columns
+            name: self.snapshot.partitions[name][file] for name in self.snapshot.partition_columns
         }
-

@@ -47,9 +47,7 @@ class EpochOrder:
         batch_size = options.batch_size
         self.lane_batches = self.num_rows // (lanes * batch_size)
         self.num_microbatches = (
-            self.num_rows // batch_size
-            if options.drop_last
-            else -(-self.num_rows // batch_size)
+            self.num_rows // batch_size if options.drop_last else -(-self.num_rows // batch_size)
         )
 
     def __repr__(self) -> str:

@@ -38,7 +38,11 @@ def keep_files(partitions: pa.Table, condition: PartitionFilter) -> npt.NDArray[
     """
     terms = list(condition)
     groups = [terms] if terms and isinstance(terms[0], tuple) else terms
-    keep = np.zeros(partitions.num_rows, np.bool_) if groups else np.ones(partitions.num_rows, np.bool_)
+    keep = (
+        np.zeros(partitions.num_rows, np.bool_)
+        if groups
+        else np.ones(partitions.num_rows, np.bool_)
+    )
     for group in groups:
         passed = np.ones(partitions.num_rows, np.bool_)
         for term in group:
@@ -60,7 +64,9 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
     operator = str(operator).strip().lower()
     if operator in ("in", "not in"):
         if isinstance(value, str) or not isinstance(value, (Sequence, set, frozenset)):
-            raise OptionError(f"partition_filter: {operator!r} takes a list of values, got {value!r}")
+            raise OptionError(
+                f"partition_filter: {operator!r} takes a list of values, got {value!r}"
+            )
         values = pa.array([_scalar(column, name, v).as_py() for v in value], column.type)
         result = pc.is_in(column, value_set=values)
         if operator == "not in":
@@ -82,7 +88,9 @@ def _scalar(column: pa.ChunkedArray, name: str, value: Any) -> pa.Scalar:
         if isinstance(value, str):
             quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
             # deltatorch evaluated its filters as Python, where text needed quotes.
-            if quoted and not (pa.types.is_string(type_) and pc.any(pc.equal(column, value)).as_py()):
+            if quoted and not (
+                pa.types.is_string(type_) and pc.any(pc.equal(column, value)).as_py()
+            ):
                 value = value[1:-1]
             return pa.scalar(value).cast(type_)
         return pa.scalar(value, type_)

@@ -25,7 +25,9 @@ class Consumer:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.world_size:
-            raise OptionError(f"need 0 <= rank < num_ranks, got rank {self.rank} of {self.world_size}")
+            raise OptionError(
+                f"need 0 <= rank < num_ranks, got rank {self.rank} of {self.world_size}"
+            )
         if not 0 <= self.worker < self.num_workers:
             raise OptionError(f"need 0 <= worker < {self.num_workers}, got {self.worker}")
 

@@ -89,9 +89,7 @@ def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
             yield WindowSlice(span.file, group, start, stop, nbytes)
 
 
-def _close_windows(
-    slices: list[WindowSlice], options: OrderOptions
-) -> Iterator[list[WindowSlice]]:
+def _close_windows(slices: list[WindowSlice], options: OrderOptions) -> Iterator[list[WindowSlice]]:
     open_slices: list[WindowSlice] = []
     num_rows = nbytes = 0
     for part in slices:

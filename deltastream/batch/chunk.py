@@ -87,9 +87,7 @@ class ChunkBuilder:
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
-        # Fields that hold Python objects keep what is left of the window's charge until the chunk is used up.
-        if not self._layout.object_columns:
-            self._memory.rest.release()
+        self._memory.settle(has_objects=bool(self._layout.object_columns))
         return Chunk(self._start, self._stop, self._allocated(), self._memory.rest)
 
     def _convert(

@@ -147,7 +147,7 @@ def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
         return _from_dictionary(column, _objects(column.dictionary, memory))
     if pa.types.is_binary(column.type) and column.buffers()[2] is not None:
         data = column.buffers()[2]
-        array: Any = memory.adopt(data.address, data.size, data)
+        array: Any = memory.own(data)
         values: Any = memoryview(array).toreadonly()
     elif _is_list_of_numbers(column):
         data = column.values.buffers()[1]

@@ -224,7 +224,7 @@ class DeltaDataset(IterableDataset[Any]):
 
     def _start(self, consumer: Consumer, worker: int | None) -> BatchIterator:
         schedule = self._schedule(consumer)
-        budget = self._memory_budget // consumer.num_workers
+        budget = max(1, self._memory_budget // consumer.num_workers)
         lanes = self._choose_lanes(consumer, budget)
         self._check_lanes(schedule, lanes, budget)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

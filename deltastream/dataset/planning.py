@@ -123,12 +123,24 @@ def _first_rows(
         missing = [name for name in names if name not in found]
         if not missing:
             break
-        with files.open(int(file)) as source, pq.ParquetFile(source, pre_buffer=False) as parquet:
-            present = [name for name in missing if name in parquet.schema_arrow.names]
-            for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
-                for name in present:
-                    values = rows.column(name).cast(snapshot.schema.field(name).type)
-                    if values.null_count < len(values):
-                        found[name] = values
-                break
+        try:
+            with files.open(int(file)) as source:
+                found |= _first_values(source, snapshot.schema, missing)
+        except (pa.ArrowException, OSError) as error:
+            context = files.context(int(file), stage="first rows")
+            raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
     return found
+
+
+def _first_values(
+    source: pa.NativeFile, schema: pa.Schema, names: list[str]
+) -> dict[str, pa.Array]:
+    """Return the first values of those columns that the file has, but for columns without any."""
+    with pq.ParquetFile(source, pre_buffer=False) as parquet:
+        present = [name for name in names if name in parquet.schema_arrow.names]
+        for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
+            columns = {name: rows.column(name).cast(schema.field(name).type) for name in present}
+            return {
+                name: values for name, values in columns.items() if values.null_count < len(values)
+            }
+    return {}

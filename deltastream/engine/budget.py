@@ -41,7 +41,7 @@ class Charge:
     def reduce(self, nbytes: int) -> None:
         """Give back up to `nbytes` of it: they are charged elsewhere now. One thread at a time."""
         nbytes = min(nbytes, self.nbytes)
-        if nbytes:
+        if nbytes > 0:
             self.nbytes -= nbytes
             self._changes.append(-nbytes)
             self._wake()

@@ -135,9 +135,16 @@ class WindowMemory:
     The charge was an estimate, made when the window was admitted; what is left of it is `rest`.
     """
 
-    def __init__(self, pool: BufferPool, charge: Charge, *, keeps: bool = True) -> None:
-        """`keeps`: the window's tensors are views of decoded memory, not copies."""
+    def __init__(
+        self, pool: BufferPool, charge: Charge, nbytes: int, *, keeps: bool = True
+    ) -> None:
+        """`nbytes`: the part of the charge that is for the finished window; the rest is for decoding it.
+
+        `keeps`: the window's tensors are views of decoded memory, not copies.
+        """
         self._pool = pool
+        self._nbytes = nbytes
+        self._taken_nbytes = 0
         self._keeps = keeps
         self._lock = Lock()
         self.rest = charge
@@ -150,12 +157,29 @@ class WindowMemory:
         self._pay(nbytes)
         return self._pool.adopt(address, nbytes, owner)
 
+    def own(self, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
+        """Return an Arrow buffer's bytes to keep: adopted if the window keeps its decoded memory, else copied.
+
+        Arrow's allocator loses pages to threads that end and to sizes that never come again; ours are used again.
+        """
+        if self._keeps:
+            return self.adopt(buffer.address, buffer.size, buffer)
+        copy = self.take(buffer.size)
+        copy[:] = np.frombuffer(buffer, np.uint8)
+        return copy
+
     def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
         """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""
         if self._keeps:
             return self.adopt(buffer.address + start, nbytes, buffer)
         return np.frombuffer(buffer, np.uint8, nbytes, start)
 
+    def settle(self, *, has_objects: bool) -> None:
+        """Give back what decoding needed; what stays is for Python objects, as far as they were not taken here."""
+        objects_nbytes = max(0, self._nbytes - self._taken_nbytes) if has_objects else 0
+        self.rest.reduce(self.rest.nbytes - objects_nbytes)
+
     def _pay(self, nbytes: int) -> None:
         with self._lock:
+            self._taken_nbytes += nbytes
             self.rest.reduce(nbytes)

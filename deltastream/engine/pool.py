@@ -36,13 +36,21 @@ class DecodePool:
     cancelled is skipped if it has not begun; one that runs is left to end, its result dropped.
     """
 
-    def __init__(self, num_threads: int, *, name: str = "deltastream-decode") -> None:
+    def __init__(
+        self,
+        num_threads: int,
+        *,
+        name: str = "deltastream-decode",
+        at_end: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`at_end` is called by every thread just before it ends."""
         if num_threads < 1:
             raise ValueError(f"need at least 1 thread, got {num_threads}")
         self._jobs: SimpleQueue[_Job[object] | None] = SimpleQueue()
         self._busy_s = [0.0] * num_threads
         self._num_jobs = [0] * num_threads
         self._closed = False
+        self._at_end = at_end
         self._threads = [
             Thread(target=self._work, args=(i,), name=f"{name}-{i}", daemon=True)
             for i in range(num_threads)
@@ -108,6 +116,7 @@ class DecodePool:
             self._num_jobs[index] += 1
             # Idle threads must not keep the last job's result alive.
             del job
+        self._at_end()
 
 
 class _Outcome(Generic[T]):

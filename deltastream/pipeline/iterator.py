@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deltastream.batch import BatchCutter
+from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.budget import ByteBudget
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel, EndOfStream
@@ -87,7 +88,7 @@ class _Engine:
     def __init__(
         self, plan: ReadPlan, order: EpochOrder, schedule: Schedule, options: ReadOptions
     ) -> None:
-        self.pool = DecodePool(options.decode_threads)
+        self.pool = DecodePool(options.decode_threads, at_end=release_unused_memory)
         self.loop: LoopThread | None = None
         self.budget = ByteBudget(
             options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle

@@ -148,7 +148,9 @@ class Reader:
             window.positions if self._order.options.shuffle else None,
             start=window.start,
             stop=window.stop,
-            memory=WindowMemory(self._buffers, charge, keeps=not self._order.options.shuffle),
+            memory=WindowMemory(
+                self._buffers, charge, window.nbytes, keeps=not self._order.options.shuffle
+            ),
             transform_slots=self._transform_slots,
         )
         left = len(window.slices)

@@ -20,8 +20,8 @@ def choose_lanes(
 
     Without shuffle one a consumer, so that a single one reads in file order. With shuffle the multiple of
     `num_consumers` with the most divisors, so that most other topologies can share it evenly: at most 8 lanes a
-    consumer, whose windows (`window_nbytes` each, one open and one read ahead) fit `budget_nbytes`, the budget of one
-    consumer, and which hold at least 16 batches each.
+    consumer, whose windows (`window_nbytes` each; for every lane one open and one read ahead, and one to decode in) fit
+    `budget_nbytes`, the budget of one consumer, and which hold at least 16 batches each.
     """
     if not shuffle:
         return num_consumers
@@ -30,7 +30,7 @@ def choose_lanes(
         for k in range(1, LANES_PER_CONSUMER + 1)
         if k == 1
         or (
-            2 * k * window_nbytes <= budget_nbytes
+            (2 * k + 1) * window_nbytes <= budget_nbytes
             and num_rows // (num_consumers * k * batch_size) >= MIN_LANE_BATCHES
         )
     ]

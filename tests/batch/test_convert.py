@@ -230,6 +230,19 @@ def test_lists_of_several_lengths_are_views_of_the_decoded_values_and_none(
     assert (mask is not None) == nulls
 
 
+@given(st.booleans(), st.data())
+def test_bytes_of_several_lengths_are_views_of_the_decoded_memory_that_cannot_be_written(
+    nulls: bool, data: st.DataObject
+) -> None:
+    values = st.binary(max_size=5)
+    column, kept = data.draw(columns(values | st.none() if nulls else values, pa.binary()))
+    rows, _ = converted(column, field_of(pa.binary(), ragged=True, null_mask=nulls))
+    assert rows.tolist() == kept
+    for row in rows:
+        assert row is None or (type(row) is memoryview and row.readonly)
+        assert not row or inside(np.frombuffer(row, np.uint8), column)
+
+
 OBJECTS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "string": (pa.string(), st.text(max_size=4)),
     "binary": (pa.binary(), st.binary(max_size=4)),

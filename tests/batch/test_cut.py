@@ -150,7 +150,7 @@ def test_a_batch_that_lies_across_chunks_is_a_copy_in_memory_that_was_asked_for(
     assert len(taken) == 1
     batch["n"].zero_()
     assert [chunk.arrays["n"].tolist() for chunk in chunks] == [
-        list(range(0, 15)),
+        list(range(15)),
         [15],
         list(range(16, 40)),
     ]

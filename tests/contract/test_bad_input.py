@@ -16,7 +16,6 @@ import pytest
 
 import deltastream
 from deltastream import DeltaStreamError, FieldSpec, OptionError, create_pytorch_dataloader
-from tests.support.logs import LogFolder, metadata, protocol
 from tests.support.tables import base_ids, data_files, numbered, write_files, write_numbered
 from tests.support.transforms import fail_at_seven
 
@@ -39,8 +38,7 @@ def loader(root: Path, **options: Any) -> Any:
 def ids_until_failure(batches: Iterator[Any]) -> tuple[list[int], DeltaStreamError]:
     found: list[int] = []
     with pytest.raises(DeltaStreamError) as raised:
-        for batch in batches:
-            found += batch["id"].tolist()
+        found.extend(row for batch in batches for row in batch["id"].tolist())
     # Left to the collector, torch's iterator waits 5 s for each of its workers, whatever the dataset.
     getattr(batches, "_shutdown_workers", lambda: None)()
     return found, raised.value
@@ -96,7 +94,11 @@ DAMAGES = [
     (empty, "FileCorruptError", "the log says"),
     (overwrite_footer, "FileCorruptError", "not a readable Parquet footer"),
     (overwrite_magic, "FileCorruptError", "not a readable Parquet footer"),
-    (overwrite_first_page, "FileCorruptError", "row group 0, decode: the row group does not decode"),
+    (
+        overwrite_first_page,
+        "FileCorruptError",
+        "row group 0, decode: the row group does not decode",
+    ),
     (replace_by_other_rows, "FileCorruptError", "the footer has 10 rows, the log says 5000"),
 ]
 
@@ -164,7 +166,9 @@ def test_a_failure_is_raised_again_by_a_consumer_that_goes_on(table: Path) -> No
 
 
 def test_a_missing_file_that_a_filter_leaves_out_is_no_error(tmp_path: Path) -> None:
-    parts = [numbered(0, 20).append_column("part", pa.array([["a", "b"][i % 2] for i in range(20)]))]
+    parts = [
+        numbered(0, 20).append_column("part", pa.array([["a", "b"][i % 2] for i in range(20)]))
+    ]
     root = write_files(tmp_path / "table", parts, partition_by=["part"])
     shutil.rmtree(root / "part=b")
     found = loader(root, partition_filter=[("part", "=", "a")])
@@ -202,79 +206,18 @@ def test_files_without_statistics_are_counted_by_their_footers(table: Path) -> N
         loader(table)
 
 
-# What is wrong before anything is read.
-
-
-def test_no_table_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(deltastream.TableNotFoundError, match=str(tmp_path)):
-        loader(tmp_path / "nothing")
-    with pytest.raises(deltastream.TableNotFoundError, match=str(tmp_path)):
-        loader(tmp_path)
-
-
-def test_a_version_that_never_was_is_said_so(table: Path) -> None:
-    with pytest.raises(deltastream.VersionNotFoundError, match=r"99"):
-        loader(table, version=99)
-
-
-def test_a_time_before_the_table_is_said_so(table: Path) -> None:
-    with pytest.raises(deltastream.VersionNotFoundError):
-        loader(table, timestamp="2001-01-01")
-
-
-def test_a_torn_commit_is_said_so(table: Path) -> None:
-    commit = table / "_delta_log" / f"{3:020d}.json"
-    commit.write_text(commit.read_text()[:-30])
-    with pytest.raises(deltastream.LogCorruptError, match=commit.name):
-        loader(table)
-
-
-def test_a_column_that_is_not_there_is_named_with_those_that_are(table: Path) -> None:
-    with pytest.raises(deltastream.SchemaError, match="'y' is not in the table.*'id', 'x', 'text'"):
-        loader(table, fields=[FieldSpec("y")])
-
-
-def test_a_feature_that_is_not_read_is_named(tmp_path: Path) -> None:
-    folder = LogFolder(tmp_path / "table")
-    folder.commit(0, protocol(3, ["someFutureFeature"]), metadata())
-    with pytest.raises(deltastream.UnsupportedFeatureError, match="someFutureFeature"):
-        loader(folder.root)
-
-
-def test_a_store_that_is_not_read_is_named() -> None:
-    with pytest.raises(deltastream.UnsupportedFeatureError, match="ftp://host/table"):
-        loader("ftp://host/table")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
-        ({"batch_size": 2.5}, "batch_size must be an integer of at least 1"),
-        ({"batch_size": True}, "batch_size must be an integer of at least 1"),
-        ({"seed": -1}, "seed must be an integer in"),
-        ({"lanes": 0}, "lanes must be"),
-        ({"lanes": "many"}, "lanes must be"),
-        ({"memory_budget": 0}, "memory_budget must be at least 1"),
-        ({"decode_threads": 0}, "decode_threads must be at least 1"),
-        ({"shuffle_rows": 0}, "shuffle_rows must be"),
-        ({"fields": []}, "fields is empty"),
-        ({"fields": [FieldSpec("id"), FieldSpec("x", target_name="id")]}, "two fields are named 'id'"),
-        ({"version": 1, "timestamp": "2024-01-01"}, "version and timestamp exclude each other"),
-        ({"version": -1}, "version"),
-        ({"partition_filter": [("id", "=", 1)]}, "'id', which is no partition column"),
-    ],
+    "damage", [remove, truncate, overwrite_footer, overwrite_magic, overwrite_first_page]
 )
-def test_an_argument_that_cannot_be_is_refused_when_the_loader_is_made(
-    table: Path, options: dict[str, Any], message: str
+def test_a_damaged_first_file_is_named_when_the_shape_of_a_column_is_looked_up(
+    tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    with pytest.raises(OptionError, match=message):
-        loader(table, **options)
-
-
-def test_windows_that_do_not_fit_the_budget_are_refused_with_the_figures(table: Path) -> None:
-    with pytest.raises(deltastream.MemoryBudgetError, match="2 open lanes of 2.*need 480000 bytes"):
-        list(loader(table, shuffle=True, lanes=2, memory_budget=400_000))
+    part = pa.table({"key": [bytes([i % 7] * 4) for i in range(100)]})
+    root = write_files(tmp_path / "table", [part])
+    path = data_files(root)[0]
+    damage(path)
+    with pytest.raises(deltastream.ReadError, match=path.name):
+        loader(root, fields=[FieldSpec("key")])
 
 
 # The user's own code.

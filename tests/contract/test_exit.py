@@ -56,9 +56,7 @@ def test_the_interpreter_may_end_in_the_middle_of_an_epoch(
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_sys_exit_in_the_loop_keeps_its_code(
-    table: Path, tmp_path: Path, num_workers: int
-) -> None:
+def test_sys_exit_in_the_loop_keeps_its_code(table: Path, tmp_path: Path, num_workers: int) -> None:
     source = START + "for batch in loader():\n    ready()\n    sys.exit(3)\n"
     ended = run_script(tmp_path / "script.py", source, table, num_workers)
     assert (ended.returncode, ended.err) == (3, "")

@@ -110,7 +110,9 @@ def test_consumers_that_do_not_divide_the_lanes_read_the_same_with_a_warning(tab
     expected = batch_ids(loader(table, lanes=8))
     ranks = []
     for rank in range(3):
-        with pytest.warns(UserWarning, match="3 consumers do not divide 8 lanes: each reads 3 times"):
+        with pytest.warns(
+            UserWarning, match="3 consumers do not divide 8 lanes: each reads 3 times"
+        ):
             ranks.append(batch_ids(loader(table, rank, 3, lanes=8, pad=False)))
     assert merge(ranks) == expected
 
@@ -125,7 +127,12 @@ def test_consumers_that_do_not_divide_the_lanes_read_the_same_with_a_warning(tab
     order_seed=st.integers(0, 2**63 - 1),
 )
 def test_for_any_topology_the_ranks_give_the_one_sequence(
-    table: Path, num_ranks: int, batch_size: int, decode_threads: int, order_seed: int, **options: Any
+    table: Path,
+    num_ranks: int,
+    batch_size: int,
+    decode_threads: int,
+    order_seed: int,
+    **options: Any,
 ) -> None:
     options |= {"batch_size": batch_size, "seed": order_seed, "pad": False}
     expected = batch_ids(loader(table, decode_threads=1, **options))

@@ -24,9 +24,7 @@ Ids = npt.NDArray[np.int64]
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = np.arange(NUM_ROWS)
-    parts = [
-        pa.table({"id": rows, "label": LABELS[rows]}) for rows in np.split(ids, NUM_FILES)
-    ]
+    parts = [pa.table({"id": rows, "label": LABELS[rows]}) for rows in np.split(ids, NUM_FILES)]
     root = tmp_path_factory.mktemp("sorted") / "table"
     return write_files(root, parts, row_group_rows=GROUP_ROWS)
 

@@ -6,6 +6,7 @@ from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -175,6 +176,25 @@ def test_buffers_are_taken_and_dropped_in_several_threads() -> None:
     assert pool.statistics().num_taken == 400
     # Never more buffers than threads.
     assert pool.statistics().idle_nbytes <= 4 * 2 * MIB
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds_it_anyway(
+    keeps: bool,
+) -> None:
+    budget, used = make_budget()
+    memory = WindowMemory(BufferPool(budget), budget.charge(0), keeps=keeps)
+    allocated = pa.total_allocated_bytes()
+    column = pa.array(range(1000), pa.int64())
+    start = column.buffers()[1].address
+    view = memory.view(80, 160, column.buffers()[1])
+    del column
+    assert address(view) == start + 80
+    assert view.view(np.int64).tolist() == list(range(10, 30))
+    assert used() == (160 if keeps else 0)
+    del view
+    assert used() == 0
+    assert pa.total_allocated_bytes() == allocated
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2000)), max_size=8), st.integers(0, 5000))

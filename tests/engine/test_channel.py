@@ -10,40 +10,52 @@ from hypothesis import strategies as st
 
 from deltastream.engine.channel import Channel, EndOfStream
 from deltastream.engine.loop import LoopThread
-from tests.support.loops import call_soon, settle
 
 MAX_NBYTES = 50
 
 
-async def send_all(channel: Channel[int], sizes: list[int]) -> None:
-    for index, nbytes in enumerate(sizes):
-        await channel.send(index, nbytes)
-    channel.close()
+def at_once(callback: Callable[[], object]) -> None:
+    """Stand for a loop that is never busy."""
+    callback()
 
 
-@given(st.lists(st.integers(0, 80), max_size=15), st.lists(st.integers(0, 3), max_size=10))
-async def test_the_queue_keeps_within_its_bytes_and_a_larger_item_passes_alone(
+class Sender:
+    """Sends items of some sizes, each as soon as there is room, and then closes the channel."""
+
+    def __init__(self, channel: Channel[int], sizes: list[int]) -> None:
+        self._channel = channel
+        self._items = list(enumerate(sizes))
+        self.on_end: Callable[[], object] = lambda: None
+
+    def send(self) -> None:
+        while self._items:
+            if not self._channel.try_send(*self._items[0], on_room=self.send):
+                return
+            self._items.pop(0)
+        self._channel.close()
+        self.on_end()
+
+
+@given(st.lists(st.integers(0, 80), max_size=15), st.lists(st.integers(1, 3), max_size=10))
+def test_the_queue_keeps_within_its_bytes_and_a_larger_item_passes_alone(
     sizes: list[int], num_received: list[int]
 ) -> None:
-    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=call_soon)
+    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=at_once)
+    Sender(channel, sizes).send()
     received = 0
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(send_all, channel, sizes)
-        for number in [0, *num_received, *[1] * len(sizes)]:
-            await settle()
-            queued: list[int] = []
-            for nbytes in sizes[received:]:
-                if queued and sum(queued) and sum(queued) + nbytes > MAX_NBYTES:
-                    break
-                queued.append(nbytes)
-            # Exactly as many as fit: neither more, nor one held back that has room.
-            state = "closed" if received + len(queued) == len(sizes) else "open"
-            num_entries = len(queued) + (state == "closed")
-            expected = f"{state}, {num_entries} items, {sum(queued)} of {MAX_NBYTES} bytes"
-            assert repr(channel) == f"<Channel {expected}>"
-            for _ in range(min(number, len(queued))):
-                assert channel.receive() == received
-                received += 1
+    for number in [0, *num_received, *[1] * len(sizes)]:
+        for _ in range(min(number, len(sizes) - received)):
+            assert channel.receive() == received
+            received += 1
+        queued: list[int] = []
+        for nbytes in sizes[received:]:
+            if sum(queued) and sum(queued) + nbytes > MAX_NBYTES:
+                break
+            queued.append(nbytes)
+        # Exactly as many as fit: neither more, nor one held back that has room.
+        is_closed = received + len(queued) == len(sizes)
+        state = f"{'closed' if is_closed else 'open'}, {len(queued) + is_closed} items"
+        assert repr(channel) == f"<Channel {state}, {sum(queued)} of {MAX_NBYTES} bytes>"
     assert received == len(sizes)
     with pytest.raises(EndOfStream):
         channel.receive()
@@ -51,13 +63,17 @@ async def test_the_queue_keeps_within_its_bytes_and_a_larger_item_passes_alone(
     assert (statistics.num_items, statistics.nbytes) == (len(sizes), sum(sizes))
 
 
+def fill(channel: Channel[int], *items: int) -> None:
+    for item in items:
+        assert channel.try_send(item, 1, on_room=pytest.fail)
+
+
 @pytest.mark.parametrize("num_items", [0, 3])
-async def test_a_failure_is_raised_after_the_items_before_it_and_never_looks_like_the_end(
+def test_a_failure_is_raised_after_the_items_before_it_and_never_looks_like_the_end(
     num_items: int,
 ) -> None:
-    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=call_soon)
-    for index in range(num_items):
-        await channel.send(index, 1)
+    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=at_once)
+    fill(channel, *range(num_items))
     error = OSError("the disk is gone")
     channel.close(error)
     # Whoever closes later changes nothing.
@@ -70,8 +86,8 @@ async def test_a_failure_is_raised_after_the_items_before_it_and_never_looks_lik
         assert caught.value is error
 
 
-async def test_an_end_is_an_end_every_time() -> None:
-    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=call_soon)
+def test_an_end_is_an_end_every_time() -> None:
+    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=at_once)
     channel.close()
     channel.close(OSError("too late"))
     for _ in range(3):
@@ -79,16 +95,20 @@ async def test_an_end_is_an_end_every_time() -> None:
             channel.receive()
 
 
-async def test_a_cancelled_send_leaves_its_item_out() -> None:
-    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=call_soon)
-    await channel.send(0, MAX_NBYTES)
-    with anyio.move_on_after(0) as scope:
-        await channel.send(1, 1)
-    assert scope.cancelled_caught
-    channel.close()
-    assert channel.receive() == 0
-    with pytest.raises(EndOfStream):
-        channel.receive()
+def test_news_of_room_comes_once_to_the_sender_that_was_refused_and_to_no_other() -> None:
+    channel: Channel[int] = Channel(2, call_soon=at_once)
+    news: list[str] = []
+    fill(channel, 0, 1)
+    assert not channel.try_send(2, 1, on_room=lambda: news.append("first"))
+    assert not channel.try_send(2, 1, on_room=lambda: news.append("second"))
+    assert news == []
+    channel.receive()
+    channel.receive()
+    assert news == ["second"]
+    fill(channel, 2)
+    channel.receive()
+    assert news == ["second"]
+    assert channel.statistics().send_wait_s > 0
 
 
 class Hop:
@@ -103,14 +123,18 @@ class Hop:
     def send(self, sizes: list[int], *, after: Callable[[], object] = lambda: None) -> LoopThread:
         async def main() -> None:
             await anyio.to_thread.run_sync(after)
-            await send_all(self.channel, sizes)
+            sender = Sender(self.channel, sizes)
+            ended = anyio.Event()
+            sender.on_end = ended.set
+            sender.send()
+            await ended.wait()
 
         self._loop = LoopThread(main)
         return self._loop
 
     def _call_soon(self, callback: Callable[[], object]) -> None:
-        if self._loop is not None:
-            self._loop.call_soon(callback)
+        assert self._loop is not None
+        self._loop.call_soon(callback)
 
 
 def test_items_cross_to_another_thread_in_order_however_often_either_side_waits() -> None:
@@ -136,7 +160,7 @@ def test_a_receiver_says_so_before_it_waits() -> None:
 
 def test_a_close_ends_the_wait_of_a_receiver() -> None:
     hungry = Event()
-    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=lambda f: None, on_empty=hungry.set)
+    channel: Channel[int] = Channel(MAX_NBYTES, call_soon=at_once, on_empty=hungry.set)
     errors: list[BaseException] = []
 
     def receive() -> None:

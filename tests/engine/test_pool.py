@@ -131,6 +131,33 @@ async def test_a_job_may_close_its_own_pool() -> None:
     assert repr(pool).startswith("<DecodePool closed, 2 threads")
 
 
+async def test_a_submitted_job_ends_in_a_call_on_the_loop_that_submitted_it() -> None:
+    pool = DecodePool(1)
+    done = anyio.Event()
+    outcomes: list[tuple[object, object, str]] = []
+
+    def on_done(result: object, error: BaseException | None) -> None:
+        outcomes.append((result, error, current_thread().name))
+        if len(outcomes) == 2:
+            done.set()
+
+    failure = OSError("the disk is gone")
+
+    def fail() -> None:
+        raise failure
+
+    try:
+        pool.submit(lambda: 7, on_done)
+        pool.submit(fail, on_done)
+        await done.wait()
+    finally:
+        pool.close()
+    here = current_thread().name
+    assert outcomes == [(7, None, here), (None, failure, here)]
+    with pytest.raises(RuntimeError, match="the decode pool is closed"):
+        pool.submit(int, on_done)
+
+
 async def test_nothing_keeps_a_result_or_an_argument_alive_after_the_job() -> None:
     class Table:
         pass

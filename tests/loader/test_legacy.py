@@ -53,7 +53,9 @@ def create(root: Path, *args: Any, **options: Any) -> DeltaDataLoader:
     return loader
 
 
-@pytest.mark.xfail(strict=True, reason="with shuffle, fields of Python objects come last in a batch")
+@pytest.mark.xfail(
+    strict=True, reason="with shuffle, fields of Python objects come last in a batch"
+)
 def test_the_readmes_call_runs_and_gives_pairs(table: Path) -> None:
     def create_data_loader(path: str, length: int, batch_size: int) -> DeltaDataLoader:
         return create(
@@ -135,9 +137,7 @@ def test_the_length_may_be_named(table: Path) -> None:
 
 def test_ranks_are_used_with_use_fixed_rank_only(table: Path) -> None:
     ranked = [
-        create(
-            table, NUM_ROWS, "raw", "label", use_fixed_rank=True, rank=rank, num_ranks=2
-        )
+        create(table, NUM_ROWS, "raw", "label", use_fixed_rank=True, rank=rank, num_ranks=2)
         for rank in range(2)
     ]
     found = [label for loader in ranked for _, target in loader for label in target.tolist()]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.options import BLOCK_FILES, OrderOptions
+from deltastream.options import BLOCK_FILES, SEQUENTIAL_BLOCK_ROWS, OrderOptions
 from deltastream.plan import EpochOrder, choose_block_rows
 from tests.support.orders import TableSizes, order_options, tables, walk_blocks
 
@@ -17,7 +17,8 @@ LANES = st.integers(1, 5)
 def expected_blocks(order: EpochOrder, lane: int) -> list[tuple[int, list[tuple[int, int, int]]]]:
     """Index and file spans of a lane's blocks, from the definition: by where a file's first row in the lane lies."""
     start, stop = order.lane_rows(lane)
-    block_rows = order.options.block_rows if order.options.shuffle else 1
+    options = order.options
+    block_rows = options.block_rows if options.shuffle else SEQUENTIAL_BLOCK_ROWS
     blocks = defaultdict(list)
     for file, first, last in zip(order.files, order.starts, order.starts[1:], strict=False):
         low, high = max(start, first), min(stop, last)

@@ -93,7 +93,7 @@ async def test_a_relative_root_is_made_absolute_once(
         pool.close()
 
 
-def test_an_absolute_path_or_uri_leads_outside_the_table(storage: LocalStorage) -> None:
+async def test_an_absolute_path_or_uri_leads_outside_the_table(storage: LocalStorage) -> None:
     assert storage.local_path("/other/part.parquet") == "/other/part.parquet"
     assert storage.local_path("file:///other/a%20b%25.parquet") == "/other/a b%.parquet"
     assert storage.local_path("sub/a%20b") == os.path.join(storage.uri, "sub/a%20b")

@@ -19,9 +19,7 @@ def pool() -> Iterator[DecodePool]:
 
 
 @pytest.mark.parametrize("name", ["table", "with space", "100%", "a%20b", "a=1:é", "a?b#c"])
-def test_a_path_and_its_file_uri_are_one_table(
-    pool: DecodePool, tmp_path: Path, name: str
-) -> None:
+def test_a_path_and_its_file_uri_are_one_table(pool: DecodePool, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     for given in (str(path), path, path.as_uri(), f"file:{quote(str(path))}"):
         assert open_storage(given, None, pool=pool).uri == str(path)

@@ -42,6 +42,10 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
         "all missing": [None, None],
         "empty": [torch.empty(0), torch.empty(0)],
     },
+    "binary": lambda: {
+        "bytes": [memoryview(b"abc"), None, memoryview(b""), memoryview(b"d")],
+        "empty": [memoryview(b"")],
+    },
     "lists of other tensors": lambda: {
         "dtypes": [torch.tensor([1, 2]), torch.tensor([0.5, 1.5])],
         "matrices": [torch.ones(2, 2), torch.zeros(1, 2)],

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pytest
 
+from deltastream import FieldSpec, create_pytorch_dataloader
 from deltastream.fetch.local import LocalFiles
 
-__all__ = ["batch_ids", "delay_reads", "row_ids"]
+__all__ = ["batch_ids", "delay_reads", "row_ids", "rows_by_id"]
 
 _MAX_DELAY_S = 0.004
 
@@ -38,3 +40,25 @@ def delay_reads(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         return open_file(self, file)
 
     monkeypatch.setattr(LocalFiles, "open", slow)
+
+
+def rows_by_id(
+    root: Path, fields: Sequence[FieldSpec], *, shuffle: bool, num_workers: int = 0
+) -> dict[int, dict[str, Any]]:
+    """Each row's values by its id; tensors are split into their rows."""
+    loader = create_pytorch_dataloader(
+        root,
+        fields=[FieldSpec("id"), *fields],
+        shuffle=shuffle,
+        num_workers=num_workers,
+        batch_size=32,
+        shuffle_rows=150,
+    )
+    found: dict[int, dict[str, Any]] = {}
+    for batch in loader:
+        ids = batch["id"].tolist()
+        for name, values in batch.items():
+            assert len(values) == len(ids), name
+        for place, row in enumerate(ids):
+            found[row] = {name: values[place] for name, values in batch.items()}
+    return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import torch
 
-__all__ = ["BinaryToFloatTensor", "add_one", "fail_at_seven", "image_to_mean", "thread_name"]
+__all__ = ["BinaryToFloatTensor", "add_one", "fail_at_seven", "image_to_mean"]
 
 
 class BinaryToFloatTensor:
@@ -30,7 +28,3 @@ def fail_at_seven(value: int) -> int:
 
 def image_to_mean(image: object) -> float:
     return float(np.asarray(image).mean())
-
-
-def thread_name(value: object) -> str:
-    return threading.current_thread().name

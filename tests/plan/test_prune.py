@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltastream.errors import OptionError
+from deltastream.plan import keep_files
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda a, b: a in b,
+    "not in": lambda a, b: a not in b,
+}
+SMALL = st.integers(-3, 3)
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> tuple[str, str, Any]:
+    comparison = draw(st.sampled_from(sorted(COMPARISONS)))
+    value = draw(st.lists(SMALL, max_size=3) if comparison.endswith("in") else SMALL)
+    return draw(st.sampled_from(["a", "b"])), comparison, value
+
+
+def holds(row: dict[str, Any], term: tuple[str, str, Any]) -> bool:
+    column, comparison, value = term
+    # As in SQL: a comparison with null does not hold, whatever it is.
+    return row[column] is not None and COMPARISONS[comparison](row[column], value)
+
+
+PARTITIONS = st.lists(st.fixed_dictionaries({"a": SMALL | st.none(), "b": SMALL | st.none()}))
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, pa.schema([("a", pa.int64()), ("b", pa.int32())]))
+
+
+@given(PARTITIONS, st.lists(terms(), min_size=1, max_size=3))
+def test_a_list_of_terms_keeps_the_files_for_which_all_hold(
+    rows: list[dict[str, Any]], condition: list[tuple[str, str, Any]]
+) -> None:
+    expected = [all(holds(row, term) for term in condition) for row in rows]
+    assert keep_files(table(rows), condition).tolist() == expected
+
+
+@given(PARTITIONS, st.lists(st.lists(terms(), max_size=2), min_size=1, max_size=3))
+def test_a_list_of_lists_keeps_the_files_for_which_one_holds(
+    rows: list[dict[str, Any]], condition: list[list[tuple[str, str, Any]]]
+) -> None:
+    expected = [any(all(holds(row, term) for term in group) for group in condition) for row in rows]
+    assert keep_files(table(rows), condition).tolist() == expected
+
+
+def test_no_term_keeps_every_file() -> None:
+    assert keep_files(table([{"a": None, "b": 1}]), []).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("values", "value"),
+    [
+        (pa.array([1, 2]), "2"),
+        (pa.array([1.5, 2.5]), "2.5"),
+        (pa.array([date(2024, 1, 1), date(2024, 1, 2)]), "2024-01-02"),
+        (pa.array([False, True]), "true"),
+        (pa.array(["x", "y"]), "y"),
+        (pa.array(["x", "y"]), "'y'"),
+        (pa.array(["y", "'y'"]), "'y'"),
+        (pa.array([1, 2]), "'2'"),
+    ],
+    ids=str,
+)
+def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
+    values: pa.Array, value: str
+) -> None:
+    for condition in ([("p", "=", value)], [("p", "in", [value])]):
+        assert keep_files(pa.table({"p": values}), condition).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (
+            [("c", "=", 1)],
+            r"names 'c', which is no partition column \(partition columns: 'a', 'b'\)",
+        ),
+        ([("a", "~", 1)], "unknown operator '~'; known: =, ==, !=, <, <=, >, >=, in, not in"),
+        ([("a", "=", "x")], "'x' is no value of column 'a', which is int64"),
+        ([("a", "in", "1")], "'in' takes a list of values, got '1'"),
+        ([("a", "in", 1)], "'in' takes a list of values, got 1"),
+        ([("a", "=")], r"takes \(column, operator, value\), got \('a', '='\)"),
+        ([["a"]], r"takes \(column, operator, value\), got 'a'"),
+    ],
+    ids=str,
+)
+def test_a_filter_that_cannot_be_is_refused(condition: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        keep_files(table([{"a": 1, "b": 1}]), condition)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
+from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import FileCorruptError
@@ -56,7 +57,7 @@ def plan_table(request: TableRequest) -> Planned:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
 
     async def plan() -> Planned:
-        pool = DecodePool(PLANNING_THREADS, name="deltastream-plan")
+        pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
         try:
             return await _plan(request, pool)
         finally:

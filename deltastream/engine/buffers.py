@@ -162,11 +162,7 @@ class WindowMemory:
 
         Arrow's allocator loses pages to threads that end and to sizes that never come again; ours are used again.
         """
-        if self._keeps:
-            return self.adopt(buffer.address, buffer.size, buffer)
-        copy = self.take(buffer.size)
-        copy[:] = np.frombuffer(buffer, np.uint8)
-        return copy
+        return self.adopt(buffer.address, buffer.size, buffer)
 
     def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
         """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""

@@ -23,12 +23,16 @@ class LoopThread:
     def __init__(
         self, main: Callable[[], Awaitable[None]], *, name: str = "deltastream-loop"
     ) -> None:
+        """Make the thread; it runs from `start()` on."""
         self._main: Callable[[], Awaitable[None]] | None = main
         self._error: BaseException | None = None
         self._started = Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: anyio.CancelScope | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread and wait until its loop runs."""
         self._thread.start()
         self._started.wait()
 
@@ -84,6 +88,7 @@ def run_in_loop(function: Callable[[], Awaitable[T]]) -> T:
         results.append(await function())
 
     thread = LoopThread(main)
+    thread.start()
     try:
         thread.join()
     except BaseException:

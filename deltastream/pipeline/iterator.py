@@ -74,8 +74,8 @@ class BatchIterator(Iterator[Any]):
 
     def close(self) -> None:
         """End every task and thread, and wait for them; the decode or transform that runs is waited for."""
-        self._finalizer()
         self._cutter.clear()
+        self._finalizer()
 
     def statistics(self) -> PipelineStatistics:
         """Return what every stage did so far and how long it waited."""
@@ -120,6 +120,7 @@ class _Engine:
             self.loop.join()
         self.pool.close()
         self.buffers.close()
+        release_unused_memory()
 
     def statistics(self, num_batches: int) -> PipelineStatistics:
         return PipelineStatistics(

@@ -54,7 +54,7 @@ class Reader:
         self._channel = channel
         self._slots: OrderedSlots[LaneChunk] = OrderedSlots(self._deliver, self._end)
         self._num_decoding = 0
-        self._decoded = anyio.Event()
+        self._few_decoding = anyio.Event()
         self._ended = anyio.Event()
         self._scope: anyio.CancelScope | None = None
         self._transform_slots = BoundedSemaphore(options.transform_threads)
@@ -129,13 +129,14 @@ class Reader:
         return read.window.nbytes + sum(largest[: self._pool.num_threads])
 
     async def _wait_for_threads(self) -> None:
-        """Wait until the decode pool has no more than one row group waiting for each thread.
+        """Wait while enough row groups are waiting for the decode threads; then until few are.
 
         More would only hold memory: buffers that could be used again would be trimmed for windows nobody decodes yet.
+        Waking for each single row group would cost the loop a turn each.
         """
-        while self._num_decoding >= 2 * self._pool.num_threads:
-            self._decoded = anyio.Event()
-            await self._decoded.wait()
+        if self._num_decoding >= 3 * self._pool.num_threads:
+            self._few_decoding = anyio.Event()
+            await self._few_decoding.wait()
 
     def _read_window(
         self, key: Hashable, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
@@ -160,7 +161,8 @@ class Reader:
             nonlocal left
             left -= 1
             self._num_decoding -= 1
-            self._decoded.set()
+            if self._num_decoding <= self._pool.num_threads + 1:
+                self._few_decoding.set()
             self.num_row_groups += 1
             if error is not None:
                 slot.fail(error)

@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e '.[demo,images]' --group dev
 	@touch $@
 
-demo: $(STAMP) ## Write a small Delta table, train on it and stop, resume, follow; MNIST=folder uses MNIST
+demo: $(STAMP) ## Write a small Delta table and train on it; MNIST=folder takes MNIST
 	@$(BIN)/python docs/start/demo.py $(if $(MNIST),--mnist $(MNIST))
 
 test: $(STAMP) ## Run the tests

@@ -33,12 +33,14 @@ class FieldSpec:
     """The field's key in the batch; by default the column's name."""
     _: KW_ONLY
     fill_null: int | float | bool | None = None
-    """Put this value where the column is null. Without it and `null_mask`, a null is a `NullValueError`."""
+    """Put this value where the column is null. Without it and `null_mask`, a null is a `NullValueError`. For tensors
+    only: a transform is given None for a null."""
     null_mask: bool = False
     """Give a second field, named ``<target>_mask``: bool ``[B]``, True where there is a value. Nulls become 0, or
-    `fill_null`; in fields that are lists, None."""
+    `fill_null`; in fields that are lists they are None."""
     ragged: bool | None = None
-    """Whether the values of a list or binary column differ in length. True: the field is a list of B values. False:
+    """Whether the values of a list or binary column differ in length. True: the field is a list of B values: 1-D
+    tensors, or for binary read-only memoryviews of the decoded memory, without a copy (``bytes(value)`` is one). False:
     a tensor ``[B, n]``; a value of another length is an error. None: True if the table's first values differ."""
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Event, Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -49,10 +49,12 @@ class ChunkBuilder:
         stop: int,
         memory: WindowMemory,
         transform_slots: BoundedSemaphore,
+        stopped: Event,
     ) -> None:
         """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
 
-        It is called once, in the first pool thread that comes; None: every row stays where it is.
+        It is called once, in the first pool thread that comes; None: every row stays where it is. Once `stopped` is
+        set, no further row is transformed.
         """
         self._layout = layout
         self._make_positions = positions
@@ -61,6 +63,7 @@ class ChunkBuilder:
         self._stop = stop
         self._memory = memory
         self._transform_slots = transform_slots
+        self._stopped = stopped
         self._lock = Lock()
         self._arrays: dict[str, AnyArray] | None = None
 
@@ -75,20 +78,28 @@ class ChunkBuilder:
         """Add `rows` of the window, numbered in the order in which they are read."""
         arrays = self._allocated()
         places = placement(self._positions, rows)
+        seen: set[str] = set()
         for field in self._layout.fields:
             sources = [columns[name] for name in field.spec.names]
             for name, values in self._convert(field, sources, context, first_row):
+                if name not in arrays and not seen.isdisjoint(field.spec.names):
+                    # Two fields of one column are two tensors, not one memory.
+                    values = np.array(values)
                 if isinstance(values, list):
                     places.copy_stacked(arrays[name], values)
                 elif name in arrays:
                     places.copy_rows(arrays[name], values)
                 else:
                     arrays[name] = values
+            seen.update(field.spec.names)
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
-        self._memory.settle(has_objects=bool(self._layout.object_columns))
-        return Chunk(self._start, self._stop, self._allocated(), self._memory.rest)
+        self._memory.settle(has_objects=self._layout.has_objects)
+        arrays = self._allocated()
+        names = [name for field in self._layout.fields for name in field.names]
+        ordered = {name: arrays[name] for name in names}
+        return Chunk(self._start, self._stop, ordered, self._memory.rest)
 
     def _convert(
         self, field: Field, columns: list[pa.Array], context: FileContext, first_row: int
@@ -96,7 +107,8 @@ class ChunkBuilder:
         """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
         if field.kind == "rows":
             with self._transform_slots:
-                yield field.target, row_values(columns, field.spec, context, first_row)
+                values = row_values(columns, field.spec, context, first_row, self._stopped.is_set)
+                yield field.target, values
             return
         converted = [
             convert(column, field, name, self._memory, context)

@@ -35,6 +35,16 @@ class Field:
 
     def __post_init__(self) -> None:
         fill = self.spec.fill_null
+        if self.kind == "rows" and (fill is not None or self.spec.null_mask):
+            raise OptionError(
+                f"field {self.target!r}: fill_null and null_mask are for tensors; Python that runs per row (a transform, "
+                "an image, a collate_fn) is given None for a null"
+            )
+        if self.kind == "objects" and fill is not None:
+            raise OptionError(
+                f"field {self.target!r}: fill_null is for tensors, and this field is a list of values: null_mask=True "
+                "keeps its nulls as None and marks them"
+            )
         if fill is not None and self.dtype is not None and not _holds(self.dtype, fill):
             raise OptionError(
                 f"field {self.target!r}: fill_null={fill!r} is no value of {self.dtype}, the field's dtype"
@@ -50,12 +60,17 @@ class Field:
         return f"{self.target}_mask"
 
     @property
+    def names(self) -> list[str]:
+        """The field's keys in the batch: its own and, if it has one, its mask's."""
+        return [self.target, self.mask] if self.spec.null_mask else [self.target]
+
+    @property
     def tensors(self) -> list[TensorShape]:
         """Name, dtype and shape of one row of the field's tensors: its values and its mask."""
         found: list[TensorShape] = []
         if self.dtype is not None:
             found.append((self.target, self.dtype, self.shape))
-        if self.spec.null_mask and self.kind != "rows":
+        if self.spec.null_mask:
             shape = self.shape if self.kind == "stack" else ()
             found.append((self.mask, np.dtype(np.bool_), shape))
         return found
@@ -81,14 +96,16 @@ class Layout:
         return list(dict.fromkeys(name for field in self.fields for name in field.spec.names))
 
     @property
+    def has_objects(self) -> bool:
+        """Whether some field's values are Python objects."""
+        return any(field.dtype is None for field in self.fields)
+
+    @property
     def object_columns(self) -> frozenset[str]:
-        """The columns whose values become Python objects."""
-        return frozenset(
-            name
-            for field in self.fields
-            if field.kind in ("objects", "rows")
-            for name in field.spec.names
-        )
+        """The columns that become Python objects and nothing else."""
+        objects = {n for field in self.fields if field.dtype is None for n in field.spec.names}
+        tensors = {n for field in self.fields if field.dtype is not None for n in field.spec.names}
+        return frozenset(objects - tensors)
 
     @property
     def row_nbytes(self) -> int | None:

@@ -95,7 +95,7 @@ def _ragged_lengths(value: Any) -> list[int] | None:
     if not rows or not all(type(row) is type(rows[0]) for row in rows):
         return None
     if isinstance(rows[0], torch.Tensor):
-        if not all(row.ndim == 1 and row.dtype == rows[0].dtype for row in rows):
+        if not all(row.ndim == 1 and row.is_cpu and row.dtype == rows[0].dtype for row in rows):
             return None
     elif not isinstance(rows[0], memoryview):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,26 @@ from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
 
-__all__ = ["row_values"]
+__all__ = ["StoppedError", "row_values"]
+
+
+class StoppedError(Exception):
+    """The iterator was closed while rows were being transformed."""
 
 
 def row_values(
-    columns: Sequence[pa.Array], spec: FieldSpec, context: FileContext, first_row: int
+    columns: Sequence[pa.Array],
+    spec: FieldSpec,
+    context: FileContext,
+    first_row: int,
+    is_stopped: Callable[[], bool],
 ) -> npt.NDArray[np.object_]:
     """Return a per-row field's values, ``[n]`` of dtype object. Runs the user's code, once per row and in order.
 
-    Several columns give the transform a tuple.
+    Several columns give the transform a tuple. Once `is_stopped()`, nobody wants the values any more.
 
     Raises:
+        StoppedError: `is_stopped()` said so.
         TransformError: The transform, or the image decoder, raised; the row of the row group is named.
     """
     values = _python_values(columns)
@@ -33,6 +42,8 @@ def row_values(
         values = [_array(value, spec, context) for value in values]
     image = _image_opener() if spec.load_image_using_pil else None
     for i, value in enumerate(values):
+        if is_stopped():
+            raise StoppedError
         try:
             if image is not None and value is not None:
                 value = image(value)

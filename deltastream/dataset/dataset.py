@@ -194,11 +194,12 @@ class DeltaDataset(IterableDataset[Any]):
         """
         worker = get_worker_info()
         if worker is None:
-            iterator = self._start(Consumer(self._num_ranks, self._rank), None)
+            iterator = self._start(Consumer(self._num_ranks, self._rank), self._epochs.begin())
             self._last = weakref.ref(iterator)
             return iterator
         consumer = Consumer(self._num_ranks, self._rank, worker.num_workers, worker.id)
-        iterator = self._start(consumer, worker.id)
+        epoch = self._epochs.begin_in_worker(worker.id, worker.seed - worker.id)
+        iterator = self._start(consumer, epoch)
         return iterator if self._plan.layout.row_dicts else map(PackedBatch, iterator)
 
     def statistics(self) -> PipelineStatistics:
@@ -222,7 +223,7 @@ class DeltaDataset(IterableDataset[Any]):
         num_microbatches = num_rows // batch_size if self.drop_last else -(-num_rows // batch_size)
         return Schedule(num_microbatches, 0, consumer, self._plan.pad, self.drop_last)
 
-    def _start(self, consumer: Consumer, worker: int | None) -> BatchIterator:
+    def _start(self, consumer: Consumer, epoch: int) -> BatchIterator:
         schedule = self._schedule(consumer)
         budget = max(1, self._memory_budget // consumer.num_workers)
         lanes = self._choose_lanes(consumer, budget)
@@ -231,7 +232,7 @@ class DeltaDataset(IterableDataset[Any]):
         threads = self._decode_threads or max(1, (cores or 1) // consumer.num_workers)
         return BatchIterator(
             self._plan,
-            self._plan.epoch(self._epochs.advance(worker), lanes=lanes),
+            self._plan.epoch(epoch, lanes=lanes),
             schedule,
             ReadOptions(budget, threads, self._transform_threads or threads),
         )

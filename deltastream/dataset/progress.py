@@ -1,32 +1,94 @@
-"""Owns the count of epochs, where the parent and its workers both see it."""
+"""Owns the count of epochs, where the parent and its workers all see it."""
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
 import torch
+
+from deltastream.errors import OptionError
 
 __all__ = ["EpochCounter"]
 
-_MAX_WORKERS = 1023
+_MAX_WORKERS = 256
+_RECENT = 8
+"""Iterations that may begin before the last worker of an older one has: more than anybody has open at once."""
+
+_BASE, _LAST_SEED, _NUM_REPEATS = 0, 1, 2
+_TAGS = slice(3, 3 + _RECENT)
+_EPOCHS = slice(3 + _RECENT, 3 + 2 * _RECENT)
 
 
 class EpochCounter:
-    """The next epoch of each process that iterates: slot 0 is the parent's, slot ``1 + w`` worker w's.
+    """Tells every process that begins to iterate which epoch it is, without a lock and without the parent's help.
 
-    Shared memory, because a persistent worker never sees an attribute set later in the parent. Each slot has one
-    process at a time that moves it on; all workers start every epoch, so they stay in step without a lock.
+    A DataLoader's workers get one seed for each ``iter()``; its hash tags the epoch. The first worker to come takes
+    the next number and notes it under the tag, the others find it there; two that come at once take the same number,
+    since neither sees the other's. Shared memory, because a persistent worker never sees an attribute set later in
+    the parent, and a worker that ended cannot tell the next.
     """
 
     def __init__(self) -> None:
-        self._next: torch.Tensor = torch.zeros(1 + _MAX_WORKERS, dtype=torch.int64)
-        self._next.share_memory_()  # type: ignore[no-untyped-call]
+        # Row 0 is the parent's, row 1 + w worker w's; a row is written by its process alone.
+        self._shared: torch.Tensor = torch.zeros(
+            (1 + _MAX_WORKERS, 3 + 2 * _RECENT), dtype=torch.int64
+        )
+        self._shared[:, _EPOCHS] = -1
+        self._shared[0, _BASE] = -1
+        self._shared.share_memory_()  # type: ignore[no-untyped-call]
 
     def set(self, epoch: int) -> None:
-        """Make every process start with `epoch` next."""
-        self._next.fill_(epoch)
+        """Make the next iteration epoch `epoch`."""
+        rows = self._rows()
+        rows[:, _TAGS] = 0
+        rows[:, _EPOCHS] = -1
+        rows[0, _BASE] = epoch - 1
 
-    def advance(self, worker: int | None) -> int:
-        """Return the epoch that a process starts now, and count it; None is the parent."""
-        slot = 0 if worker is None else 1 + worker
-        epoch = int(self._next[slot])
-        self._next[slot] = epoch + 1
+    def begin(self) -> int:
+        """Count an iteration in the parent's own process and return its epoch."""
+        rows = self._rows()
+        epoch = _next(rows)
+        _note(rows[0], epoch, tag=0)
         return epoch
+
+    def begin_in_worker(self, worker: int, seed: int) -> int:
+        """Return the epoch of the iteration that a worker belongs to; `seed` is the same for all its workers.
+
+        Raises:
+            OptionError: There are more workers than can be counted.
+        """
+        if worker >= _MAX_WORKERS:
+            raise OptionError(f"at most {_MAX_WORKERS} DataLoader workers, this is number {worker}")
+        rows = self._rows()
+        own = rows[1 + worker]
+        # A persistent worker keeps its seed, and a user may set torch's for each epoch: then it is a repeat.
+        is_repeat = own[_LAST_SEED] == seed
+        own[_NUM_REPEATS] = own[_NUM_REPEATS] + 1 if is_repeat else 0
+        own[_LAST_SEED] = seed
+        tag = _tag(seed, int(own[_NUM_REPEATS]))
+        found = rows[:, _EPOCHS][rows[:, _TAGS] == tag]
+        epoch = int(found[0]) if len(found) else _next(rows)
+        _note(own, epoch, tag=tag)
+        return epoch
+
+    def _rows(self) -> npt.NDArray[np.int64]:
+        rows: npt.NDArray[np.int64] = self._shared.numpy()
+        return rows
+
+
+def _next(rows: npt.NDArray[np.int64]) -> int:
+    return 1 + max(int(rows[:, _EPOCHS].max()), int(rows[0, _BASE]))
+
+
+def _note(row: npt.NDArray[np.int64], epoch: int, *, tag: int) -> None:
+    # The epoch first: whoever finds the tag finds the epoch.
+    row[_EPOCHS][epoch % _RECENT] = epoch
+    row[_TAGS][epoch % _RECENT] = tag
+
+
+def _tag(seed: int, num_repeats: int) -> int:
+    digest = blake2b(f"{seed}/{num_repeats}".encode(), digest_size=8).digest()
+    # 0 is no tag.
+    return int.from_bytes(digest, "little", signed=True) or 1

@@ -52,7 +52,7 @@ class Projection:
         for field in self.schema:
             name = field.name
             if name in columns:
-                arrays[name] = _cast(columns[name], field, context)
+                arrays[name] = self._cast(columns[name], field, context)
             elif name in self.partition_columns:
                 arrays[name] = pa.repeat(partition[name], num_rows)
             else:
@@ -60,14 +60,16 @@ class Projection:
                 arrays[name] = pa.nulls(num_rows, field.type)
         return arrays
 
-
-def _cast(array: pa.Array, field: pa.Field, context: FileContext) -> pa.Array:
-    if array.type.equals(field.type) or pa.types.is_dictionary(array.type):
-        return array
-    try:
-        return array.cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise FileCorruptError(
-            f"{context}: column {field.name!r} is {array.type} in the file and {field.type} in the table's schema, "
-            f"and its values do not convert: {error}"
-        ) from error
+    def _cast(self, array: pa.Array, field: pa.Field, context: FileContext) -> pa.Array:
+        is_dictionary = pa.types.is_dictionary(array.type)
+        if array.type.equals(field.type) or (
+            is_dictionary and field.name in self.dictionary_columns
+        ):
+            return array
+        try:
+            return array.cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise FileCorruptError(
+                f"{context}: column {field.name!r} is {array.type} in the file and {field.type} in the table's schema, "
+                f"and its values do not convert: {error}"
+            ) from error

@@ -96,6 +96,17 @@ class Channel(Generic[T]):
             self._end = _End(error)
             self._queue.put(self._end)
 
+    def drain(self) -> None:
+        """Drop what was not received; the end stays. Called when nobody sends any more."""
+        while True:
+            try:
+                entry = self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(entry, _End):
+                self._queue.put(entry)
+                break
+
     def receive(self) -> T:
         """Block until an item comes.
 

@@ -68,6 +68,11 @@ class OrderedSlots(Generic[T]):
         self._slots.append(slot)
         return slot
 
+    def clear(self) -> None:
+        """Drop what was not handed on, and end without a word."""
+        self._is_ended = True
+        self._slots.clear()
+
     def close(self) -> None:
         """Say that no further place will be taken."""
         self._is_closed = True

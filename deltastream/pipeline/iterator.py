@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +40,7 @@ class BatchIterator(Iterator[Any]):
         self._batch_size = plan.order.batch_size
         self._needs = consumer_needs(order, schedule)
         self._num_batches = 0
+        self._error: Exception | None = None
         engine = _Engine(plan, order, schedule, options)
         self._engine = engine
         self._cutter = BatchCutter(plan.layout, plan.order.batch_size, engine.buffers.take)
@@ -52,6 +54,9 @@ class BatchIterator(Iterator[Any]):
         return self
 
     def __next__(self) -> Any:
+        if self._error is not None:
+            # Again: a failure that was caught must not look like the end of the epoch.
+            raise self._error
         try:
             need = next(self._needs, None) if self._finalizer.alive else None
             if need is None:
@@ -68,8 +73,10 @@ class BatchIterator(Iterator[Any]):
         except EndOfStream:
             self.close()
             raise ReadError("the reader ended before the epoch did; please report this") from None
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, Exception):
+                self._error = error
             raise
 
     def close(self) -> None:
@@ -112,13 +119,21 @@ class _Engine:
         async def main() -> None:
             await self.reader.run(consumer_needs(order, schedule))
 
+        self._pid = os.getpid()
+        # It is known before it runs: what it starts may call it at once.
         self.loop = LoopThread(main)
+        self.loop.start()
 
     def close(self) -> None:
+        if os.getpid() != self._pid:
+            return  # a forked child has none of the threads, and their locks as they happened to be
+        self.reader.stop()
         if self.loop is not None:
             self.loop.cancel()
             self.loop.join()
         self.pool.close()
+        # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
+        self.reader.clear()
         self.buffers.close()
         release_unused_memory()
 

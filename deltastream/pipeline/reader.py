@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import partial
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 
 import anyio
 from anyio.abc import TaskGroup
@@ -58,6 +58,7 @@ class Reader:
         self._ended = anyio.Event()
         self._scope: anyio.CancelScope | None = None
         self._transform_slots = BoundedSemaphore(options.transform_threads)
+        self._stopped = Event()
         self.num_windows = 0
         self.num_row_groups = 0
         self.num_footers = 0
@@ -74,6 +75,15 @@ class Reader:
             self._channel.close(_first(group))
         finally:
             self._channel.close(ReadError("the reader was cancelled"))
+
+    def stop(self) -> None:
+        """Make transforms that run end at their next row; from any thread."""
+        self._stopped.set()
+
+    def clear(self) -> None:
+        """Drop what was read and not delivered; once the loop has ended."""
+        self._slots.clear()
+        self._channel.drain()
 
     async def _read(self, needs: Need, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
@@ -153,6 +163,7 @@ class Reader:
                 self._buffers, charge, window.nbytes, keeps=not self._order.options.shuffle
             ),
             transform_slots=self._transform_slots,
+            stopped=self._stopped,
         )
         left = len(window.slices)
         self._num_decoding += left
@@ -167,7 +178,10 @@ class Reader:
             if error is not None:
                 slot.fail(error)
             elif left == 0:
-                slot.set((key, builder.finish()))
+                try:
+                    slot.set((key, builder.finish()))
+                except Exception as failure:
+                    slot.fail(failure)
 
         start = 0
         for part in window.slices:

@@ -27,14 +27,16 @@ def open_storage(
         UnsupportedFeatureError: The scheme is one we do not read yet.
     """
     uri = os.fspath(table_uri)
-    if not uri:
-        raise OptionError("the table's path is empty; give a local path or a URI")
     scheme = urlsplit(uri).scheme.lower() if "://" in uri or uri.startswith("file:") else ""
     if scheme == "file":
         uri = unquote(urlsplit(uri).path)
     elif scheme:
         raise UnsupportedFeatureError(
             f"{uri}: tables under {scheme}:// are not read yet; copy the table to a local path"
+        )
+    if not uri:
+        raise OptionError(
+            f"the table's path is empty (got {os.fspath(table_uri)!r}); give a local path or a URI"
         )
     # Local files need no credentials: `storage_options` is for the stores that follow.
     return LocalStorage(uri, pool)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ def builder(
         stop=start + num_rows,
         memory=memory or window_memory(keeps=positions is None),
         transform_slots=BoundedSemaphore(transform_threads),
+        stopped=Event(),
     )
 
 

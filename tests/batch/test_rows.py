@@ -10,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from deltastream.batch.rows import row_values
+from deltastream.batch.rows import StoppedError, row_values
 from deltastream.errors import SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from tests.support.columns import CONTEXT, NUMBERS, numbers
 
 
+def never() -> bool:
+    return False
+
+
 def values_of(column: pa.Array, **options: Any) -> list[Any]:
-    return row_values([column], FieldSpec("x", **options), CONTEXT, 0).tolist()
+    return row_values([column], FieldSpec("x", **options), CONTEXT, 0, never).tolist()
 
 
 def identity(value: Any) -> Any:
@@ -66,7 +70,7 @@ def test_bytes_are_arrays_of_their_shape_that_a_transform_may_write_to() -> None
 
     column = pa.array([b"\1\2\3\4", None], pa.binary())
     spec = FieldSpec("x", decode_numpy_and_apply_shape=(2, 2), transform=double)
-    assert row_values([column], spec, CONTEXT, 0).tolist() == [[[2, 4], [6, 8]], "null"]
+    assert row_values([column], spec, CONTEXT, 0, never).tolist() == [[[2, 4], [6, 8]], "null"]
     assert column.to_pylist() == [b"\1\2\3\4", None]
 
 
@@ -95,7 +99,7 @@ def test_images_are_decoded_and_then_transformed() -> None:
 def test_several_columns_are_one_tuple() -> None:
     columns = [pa.array([1, None]), pa.array(["a", "b"])]
     spec = FieldSpec(["n", "s"], target_name="x", transform=identity)
-    assert row_values(columns, spec, CONTEXT, 0).tolist() == [(1, "a"), (None, "b")]
+    assert row_values(columns, spec, CONTEXT, 0, never).tolist() == [(1, "a"), (None, "b")]
 
 
 def test_an_error_of_a_transform_names_file_row_and_field_and_keeps_its_cause() -> None:
@@ -105,7 +109,7 @@ def test_an_error_of_a_transform_names_file_row_and_field_and_keeps_its_cause() 
         r"its transform raised ZeroDivisionError: "
     )
     with pytest.raises(TransformError, match=message) as caught:
-        row_values([pa.array([1, 2, 0, 3])], spec, CONTEXT, 100)
+        row_values([pa.array([1, 2, 0, 3])], spec, CONTEXT, 100, never)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
@@ -117,7 +121,15 @@ def test_bytes_that_are_no_image_are_an_error_that_names_the_row() -> None:
 
 def test_results_may_be_anything_even_arrays_of_one_shape() -> None:
     found = row_values(
-        [pa.array([1, 2])], FieldSpec("x", transform=lambda n: np.full(3, n)), CONTEXT, 0
+        [pa.array([1, 2])], FieldSpec("x", transform=lambda n: np.full(3, n)), CONTEXT, 0, never
     )
     assert found.shape == (2,)
     assert [array.tolist() for array in found] == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_once_stopped_no_further_row_is_transformed() -> None:
+    seen: list[int] = []
+    spec = FieldSpec("x", transform=seen.append)
+    with pytest.raises(StoppedError):
+        row_values([pa.array(range(9))], spec, CONTEXT, 0, lambda: len(seen) == 3)
+    assert seen == [0, 1, 2]

@@ -156,7 +156,6 @@ def test_a_failed_read_never_looks_like_the_end_of_the_epoch(
     ids_until_failure(batches)
 
 
-@pytest.mark.xfail(strict=True, reason="next() after a failure says that the epoch is over")
 def test_a_failure_is_raised_again_by_a_consumer_that_goes_on(table: Path) -> None:
     overwrite_first_page(data_files(table)[2])
     batches = iter(loader(table))

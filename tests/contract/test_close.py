@@ -74,14 +74,6 @@ def nothing_left(table: Path) -> Iterator[None]:
     assert open_files() == files
 
 
-RACE = pytest.mark.xfail(
-    strict=False, reason="each worker counts its epochs alone, and may miscount"
-)
-HELD = pytest.mark.xfail(
-    strict=False,
-    reason="a closed channel and its slots keep rows, in a cycle that the collector cannot see",
-)
-
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
@@ -143,7 +135,7 @@ def test_after_a_break_the_table_can_be_read_again(table: Path, num_workers: int
     assert sorted(row_ids(many)) == list(range(NUM_ROWS))
 
 
-@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=RACE)])
+@pytest.mark.parametrize("num_workers", [0, 2])
 def test_two_iterators_at_once_read_an_epoch_each(table: Path, num_workers: int) -> None:
     many = loader(table, num_workers=num_workers, lanes=4)
     first, second = iter(many), iter(many)
@@ -240,7 +232,6 @@ def large_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_files(tmp_path_factory.mktemp("large") / "table", parts, row_group_rows=1 << 17)
 
 
-@HELD
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_closed_iterator_holds_no_rows(large_table: Path, shuffle: bool) -> None:
     data = DeltaDataset(large_table, batch_size=1 << 10, shuffle=shuffle, lanes=1)
@@ -255,7 +246,6 @@ def test_a_closed_iterator_holds_no_rows(large_table: Path, shuffle: bool) -> No
     assert used_nbytes() - before < 2 << 20
 
 
-@HELD
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_iterators_that_were_left_early_leave_no_memory_behind(
     large_table: Path, shuffle: bool

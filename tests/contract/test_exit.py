@@ -126,7 +126,6 @@ def test_ctrl_c_ends_the_process_while_the_consumer_computes(
     assert_soon(ended)
 
 
-@pytest.mark.xfail(strict=True, reason="the transforms of a whole row group are waited for")
 def test_of_a_transform_only_the_call_that_runs_is_waited_for(table: Path, tmp_path: Path) -> None:
     source = START + (
         "def wait(value):\n"

@@ -144,9 +144,7 @@ def test_edits_in_place_show_up_in_no_other_batch(
 @pytest.mark.parametrize(
     ("shuffle", "num_workers"),
     [
-        pytest.param(
-            False, 0, marks=pytest.mark.xfail(strict=True, reason="both view the decoded column")
-        ),
+        (False, 0),
         (True, 0),
         (False, 2),
         (True, 2),

@@ -189,7 +189,6 @@ def test_torchs_own_dataloader_gives_the_same_order(table: Path, persistent: boo
     assert row_ids(plain) == epoch_ids(table, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="every worker counts its epochs alone")
 @pytest.mark.parametrize("first_workers", [0, 1])
 def test_loaders_with_other_numbers_of_workers_may_share_a_dataset(
     table: Path, first_workers: int

@@ -27,8 +27,6 @@ NUM_ROWS = sum(SIZES)
 
 Row = Callable[[int], Any]
 
-DICTIONARY = pytest.mark.xfail(strict=True, reason="a dictionary array is taken for plain bytes")
-
 
 UTC = datetime.UTC
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
@@ -177,7 +175,7 @@ def test_columns_that_are_no_numbers_are_not_stacked(table: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("name", [pytest.param("key", marks=DICTIONARY), "blob", "kind"])
+@pytest.mark.parametrize("name", ["key", "blob", "kind"])
 def test_two_fields_may_come_from_one_column(table: Path, name: str, shuffle: bool) -> None:
     same = FieldSpec(name, target_name="same")
     found = rows_by_id(
@@ -190,7 +188,6 @@ def test_two_fields_may_come_from_one_column(table: Path, name: str, shuffle: bo
         assert values["n"] == len(expected)
 
 
-@DICTIONARY
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_binary_column_that_repeats_may_be_read_as_bytes_and_as_a_tensor(
     tmp_path: Path, shuffle: bool

@@ -122,7 +122,6 @@ def test_a_transform_gets_none_for_a_null(tmp_path: Path) -> None:
         assert int(values["v"]) == (5 if row % 3 else -7)
 
 
-@pytest.mark.xfail(strict=True, reason="null_mask and fill_null are dropped without a word")
 @pytest.mark.parametrize("options", [{"null_mask": True}, {"fill_null": 3}])
 def test_null_rules_of_a_field_with_a_transform_hold_or_are_refused(
     tmp_path: Path, options: dict[str, Any]

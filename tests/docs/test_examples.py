@@ -1,8 +1,8 @@
 """The examples of README and documentation run as they stand, page by page, and print what they say.
 
 A page's Python blocks run in their order, in one module, in a folder that has the tables ``data/digits`` and
-``data/images``. A block titled ``NAME.py`` becomes a module to import instead. A ``text`` block right after a Python block
-is what that prints; ``...`` stands for anything. A block under ``<!-- no-run: why -->`` is left out.
+``data/images``. A block titled ``NAME.py`` becomes a module to import instead. A ``text`` block right after a Python
+block is what that prints; ``...`` stands for anything. A block under ``<!-- no-run: why -->`` is left out.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MAX_LEFT_OUT = 2
 PAGE_MODULE = "deltastream_example_page"
 
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_OUTPUT = re.compile(r"\s*^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NO_RUN = re.compile(r"<!-- no-run: .+ -->\s*\Z")
 _TITLE = re.compile(r'title="(\w+)\.py"')
 
@@ -51,19 +52,18 @@ class Example:
 
 
 def read_examples(text: str) -> list[Example]:
-    fences = list(_FENCE.finditer(text))
     found = []
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+    for fence in _FENCE.finditer(text):
         if fence[1] == "python":
             title = _TITLE.search(fence[2])
-            adjoins = after is not None and not text[fence.end() : after.start()].strip()
+            output = _OUTPUT.match(text, fence.end())
             found.append(
                 Example(
                     fence[3],
                     text.count("\n", 0, fence.start(3)),
                     title[1] if title else None,
                     _NO_RUN.search(text[: fence.start()]) is None,
-                    after[3] if after is not None and adjoins and after[1] == "text" else None,
+                    output[1] if output else None,
                 )
             )
     return found
@@ -96,27 +96,22 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page_module() -> Iterator[types.ModuleType]:
+def page_module(tmp_path: Path) -> Iterator[types.ModuleType]:
     """A module to run a page in; workers find it by its name."""
     module = types.ModuleType(PAGE_MODULE)
-    modules = set(sys.modules)
     sys.modules[PAGE_MODULE] = module
+    before = set(sys.modules)
     yield module
-    for name in set(sys.modules) - modules:
-        if name == PAGE_MODULE or "." not in name and not _is_installed(name):
+    for name in set(sys.modules) - before:
+        # Another page may have a module of the same name.
+        if (tmp_path / f"{name}.py").is_file():
             del sys.modules[name]
-
-
-def _is_installed(name: str) -> bool:
-    origin = getattr(sys.modules[name], "__file__", None)
-    return origin is None or Path(origin).parent != Path.cwd()
+    del sys.modules[PAGE_MODULE]
 
 
 # Workers are started here that a small machine has no cores for.
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
-@pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix()
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_the_examples_of_a_page_run_and_print_what_they_say(
     page: Path,
     tables: Path,
@@ -147,6 +142,7 @@ def test_the_examples_of_a_page_run_and_print_what_they_say(
             assert checker.check_output(example.output, printed.getvalue(), ellipsis), (
                 f"{page}, line {example.line}: expected\n{example.output}\ngot\n{printed.getvalue()}"
             )
+    # Iterators that were left early end with their names.
     page_module.__dict__.clear()
 
 

@@ -210,6 +210,7 @@ def test_bytes_released_in_other_threads_and_by_finalizers_wake_the_loop() -> No
 
     budget = ByteBudget(MAX_NBYTES, call_soon=lambda callback: loop.call_soon(callback))
     loop = LoopThread(main)
+    loop.start()
     ready.set()
     loop.join()
     for thread in threads:

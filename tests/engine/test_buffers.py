@@ -183,7 +183,7 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
     keeps: bool,
 ) -> None:
     budget, used = make_budget()
-    memory = WindowMemory(BufferPool(budget), budget.charge(0), keeps=keeps)
+    memory = WindowMemory(BufferPool(budget), budget.charge(0), 0, keeps=keeps)
     allocated = pa.total_allocated_bytes()
     column = pa.array(range(1000), pa.int64())
     start = column.buffers()[1].address
@@ -202,7 +202,7 @@ def test_the_memory_of_a_window_is_paid_from_its_charge_first(
     takes: list[tuple[bool, int]], estimate: int
 ) -> None:
     budget, used = make_budget()
-    memory = WindowMemory(BufferPool(budget), budget.charge(estimate))
+    memory = WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)
     owner = np.zeros(2000, np.uint8)
     arrays = []
     for adopted, nbytes in takes:

@@ -130,6 +130,7 @@ class Hop:
             await ended.wait()
 
         self._loop = LoopThread(main)
+        self._loop.start()
         return self._loop
 
     def _call_soon(self, callback: Callable[[], object]) -> None:

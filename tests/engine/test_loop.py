@@ -63,6 +63,7 @@ def test_a_cancel_ends_everything_within_a_second() -> None:
             began.set()
 
     loop = LoopThread(main)
+    loop.start()
     began.wait()
     assert repr(loop) == "<LoopThread running>"
     start = time.monotonic()
@@ -76,6 +77,7 @@ def test_a_cancel_ends_everything_within_a_second() -> None:
 def test_a_cancel_before_the_first_step_is_not_lost() -> None:
     for _ in range(50):
         loop = LoopThread(anyio.sleep_forever)
+        loop.start()
         loop.cancel()
         loop.join()
 
@@ -85,6 +87,7 @@ def test_an_error_that_escapes_is_raised_once_at_the_join() -> None:
         raise LookupError("row group 3")
 
     loop = LoopThread(fail)
+    loop.start()
     with pytest.raises(LookupError, match="row group 3"):
         loop.join()
     loop.join()
@@ -95,6 +98,7 @@ def test_calls_to_an_ended_loop_do_nothing() -> None:
         pass
 
     loop = LoopThread(nothing)
+    loop.start()
     loop.join()
     loop.call_soon(pytest.fail)
     loop.cancel()
@@ -111,6 +115,7 @@ def test_callbacks_from_another_thread_run_on_the_loop() -> None:
     events: list[anyio.Event] = []
     ready = Event()
     loop = LoopThread(main)
+    loop.start()
     ready.wait()
     loop.call_soon(events[0].set)
     loop.join()
@@ -118,6 +123,7 @@ def test_callbacks_from_another_thread_run_on_the_loop() -> None:
 
 def test_the_thread_is_a_daemon_and_can_keep_no_interpreter_alive() -> None:
     loop = LoopThread(anyio.sleep_forever, name="deltastream-test")
+    loop.start()
     (thread,) = [thread for thread in threads() if thread.name == "deltastream-test"]
     assert thread.daemon
     loop.cancel()
@@ -134,5 +140,6 @@ def test_a_coroutine_may_join_its_own_thread() -> None:
 
     ready = Event()
     loop = LoopThread(main)
+    loop.start()
     ready.set()
     loop.join()

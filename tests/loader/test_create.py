@@ -225,9 +225,7 @@ def test_target_name_is_the_key_of_the_batch(mnist: Path) -> None:
     "shuffle",
     [
         False,
-        pytest.param(
-            True, marks=pytest.mark.xfail(strict=True, reason="tensors first, objects last")
-        ),
+        True,
     ],
 )
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -53,9 +53,6 @@ def create(root: Path, *args: Any, **options: Any) -> DeltaDataLoader:
     return loader
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with shuffle, fields of Python objects come last in a batch"
-)
 def test_the_readmes_call_runs_and_gives_pairs(table: Path) -> None:
     def create_data_loader(path: str, length: int, batch_size: int) -> DeltaDataLoader:
         return create(

@@ -49,7 +49,6 @@ def test_an_empty_path_is_refused(pool: DecodePool) -> None:
 
 
 @pytest.mark.parametrize("uri", ["file:", "file://"])
-@pytest.mark.xfail(strict=True, reason="a URI without a path names the working directory")
 def test_a_file_uri_without_a_path_is_refused(pool: DecodePool, uri: str) -> None:
     with pytest.raises(OptionError, match="the table's path is empty"):
         open_storage(uri, None, pool=pool)

@@ -107,4 +107,4 @@ def field_of(type_: pa.DataType, sample: list[Any] | None = None, **options: Any
 
 def window_memory(*, keeps: bool = True, estimate: int = 0) -> WindowMemory:
     budget = ByteBudget(1 << 40, call_soon=call_soon)
-    return WindowMemory(BufferPool(budget), budget.charge(estimate), keeps=keeps)
+    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate, keeps=keeps)

@@ -3,6 +3,14 @@
 from deltastream.batch.chunk import Chunk, ChunkBuilder
 from deltastream.batch.cut import BatchCutter
 from deltastream.batch.layout import Layout, resolve_layout
-from deltastream.batch.pack import PackedBatch
+from deltastream.batch.pack import PackedBatch, new_shared_memory
 
-__all__ = ["BatchCutter", "Chunk", "ChunkBuilder", "Layout", "PackedBatch", "resolve_layout"]
+__all__ = [
+    "BatchCutter",
+    "Chunk",
+    "ChunkBuilder",
+    "Layout",
+    "PackedBatch",
+    "new_shared_memory",
+    "resolve_layout",
+]

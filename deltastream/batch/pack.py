@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["PackedBatch"]
+__all__ = ["PackedBatch", "new_shared_memory"]
 
 _ALIGN_NBYTES = 64
 
@@ -48,11 +48,16 @@ class PackedBatch:
             tensors.append((place, value))
             values[name] = place if lengths is None else _Ragged(place, lengths, is_binary)
             nbytes = -(-place.stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
-        storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")  # type: ignore[no-untyped-call]
-        memory = torch.empty(0, dtype=torch.uint8).set_(storage)
+        memory = new_shared_memory(nbytes)
         for place, value in tensors:
             place.view(memory).copy_(value)
         return _unpack, (memory, values, self._as_list)
+
+
+def new_shared_memory(nbytes: int) -> torch.Tensor:
+    """Return `nbytes` of memory, uint8, that processes share when it is pickled to them."""
+    storage = torch.UntypedStorage._new_shared(nbytes, device="cpu")  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from deltastream.batch import new_shared_memory
 from deltastream.errors import OptionError
 
 __all__ = ["EpochCounter"]
@@ -16,35 +17,35 @@ _MAX_WORKERS = 256
 _RECENT = 8
 """Iterations that may begin before the last worker of an older one has: more than anybody has open at once."""
 
-_BASE, _LAST_SEED, _NUM_REPEATS = 0, 1, 2
-_TAGS = slice(3, 3 + _RECENT)
-_EPOCHS = slice(3 + _RECENT, 3 + 2 * _RECENT)
+_EPOCH_BITS = 24
+_EPOCH_MASK = (1 << _EPOCH_BITS) - 1
+_LAST_SEED, _NUM_REPEATS, _BASE = 0, 1, 2
+_NOTES = slice(3, 3 + _RECENT)
 
 
 class EpochCounter:
     """Tells every process that begins to iterate which epoch it is, without a lock and without the parent's help.
 
-    A DataLoader's workers get one seed for each ``iter()``; its hash tags the epoch. The first worker to come takes
-    the next number and notes it under the tag, the others find it there; two that come at once take the same number,
+    A DataLoader's workers get one seed for each ``iter()``; its hash tags the iteration. The first worker to come takes
+    the next number and notes it with the tag, the others find it there; two that come at once take the same number,
     since neither sees the other's. Shared memory, because a persistent worker never sees an attribute set later in
     the parent, and a worker that ended cannot tell the next.
     """
 
     def __init__(self) -> None:
-        # Row 0 is the parent's, row 1 + w worker w's; a row is written by its process alone.
-        self._shared: torch.Tensor = torch.zeros(
-            (1 + _MAX_WORKERS, 3 + 2 * _RECENT), dtype=torch.int64
+        # Row 0 is the parent's, row 1 + w worker w's; a row is written by its process alone. A note holds tag and
+        # epoch + 1 in one word, so that whoever sees one sees the other.
+        width = 3 + _RECENT
+        self._shared: torch.Tensor = new_shared_memory((1 + _MAX_WORKERS) * width * 8).view(
+            torch.int64
         )
-        self._shared[:, _EPOCHS] = -1
-        self._shared[0, _BASE] = -1
-        self._shared.share_memory_()  # type: ignore[no-untyped-call]
+        self._rows()[:] = 0
 
     def set(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`."""
         rows = self._rows()
-        rows[:, _TAGS] = 0
-        rows[:, _EPOCHS] = -1
-        rows[0, _BASE] = epoch - 1
+        rows[:, _NOTES] = 0
+        rows[0, _BASE] = epoch
 
     def begin(self) -> int:
         """Count an iteration in the parent's own process and return its epoch."""
@@ -68,27 +69,28 @@ class EpochCounter:
         own[_NUM_REPEATS] = own[_NUM_REPEATS] + 1 if is_repeat else 0
         own[_LAST_SEED] = seed
         tag = _tag(seed, int(own[_NUM_REPEATS]))
-        found = rows[:, _EPOCHS][rows[:, _TAGS] == tag]
-        epoch = int(found[0]) if len(found) else _next(rows)
+        # One look for both questions: a note that comes between two would be missed by one and counted by the other.
+        seen = rows.copy()
+        notes = seen[:, _NOTES]
+        found = notes[notes >> _EPOCH_BITS == tag]
+        epoch = (int(found[0]) & _EPOCH_MASK) - 1 if len(found) else _next(seen)
         _note(own, epoch, tag=tag)
         return epoch
 
     def _rows(self) -> npt.NDArray[np.int64]:
-        rows: npt.NDArray[np.int64] = self._shared.numpy()
+        rows: npt.NDArray[np.int64] = self._shared.numpy().reshape(1 + _MAX_WORKERS, -1)
         return rows
 
 
 def _next(rows: npt.NDArray[np.int64]) -> int:
-    return 1 + max(int(rows[:, _EPOCHS].max()), int(rows[0, _BASE]))
+    return max(int((rows[:, _NOTES] & _EPOCH_MASK).max()), int(rows[0, _BASE]))
 
 
 def _note(row: npt.NDArray[np.int64], epoch: int, *, tag: int) -> None:
-    # The epoch first: whoever finds the tag finds the epoch.
-    row[_EPOCHS][epoch % _RECENT] = epoch
-    row[_TAGS][epoch % _RECENT] = tag
+    row[_NOTES][epoch % _RECENT] = tag << _EPOCH_BITS | (epoch + 1)
 
 
 def _tag(seed: int, num_repeats: int) -> int:
+    """Return 39 bits, so that a tag and an epoch are a positive int64; 0, the parent's, is no worker's."""
     digest = blake2b(f"{seed}/{num_repeats}".encode(), digest_size=8).digest()
-    # 0 is no tag.
-    return int.from_bytes(digest, "little", signed=True) or 1
+    return int.from_bytes(digest, "little") % ((1 << 39) - 1) + 1

@@ -100,12 +100,11 @@ class Channel(Generic[T]):
         """Drop what was not received; the end stays. Called when nobody sends any more."""
         while True:
             try:
-                entry = self._queue.get_nowait()
+                self._queue.get_nowait()
             except Empty:
                 break
-            if isinstance(entry, _End):
-                self._queue.put(entry)
-                break
+        if self._end is not None:
+            self._queue.put(self._end)
 
     def receive(self) -> T:
         """Block until an item comes.

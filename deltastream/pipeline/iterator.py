@@ -133,7 +133,7 @@ class _Engine:
             self.loop.join()
         self.pool.close()
         # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
-        self.reader.clear()
+        self.channel.drain()
         self.buffers.close()
         release_unused_memory()
 

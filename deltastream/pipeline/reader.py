@@ -74,16 +74,12 @@ class Reader:
         except BaseExceptionGroup as group:
             self._channel.close(_first(group))
         finally:
+            self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
 
     def stop(self) -> None:
         """Make transforms that run end at their next row; from any thread."""
         self._stopped.set()
-
-    def clear(self) -> None:
-        """Drop what was read and not delivered; once the loop has ended."""
-        self._slots.clear()
-        self._channel.drain()
 
     async def _read(self, needs: Need, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)

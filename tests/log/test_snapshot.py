@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import pickle
 import builtins
+import pickle
 import threading
 from collections.abc import Callable, Sequence
 from datetime import date

@@ -20,7 +20,7 @@ class FieldSpec:
 
     name: str | Sequence[str]
     """The column; or several numeric columns, which are stacked into one tensor of shape ``[B, len(name)]``, in
-    NumPy's common dtype. Several need a `target_name`."""
+    NumPy's common dtype. Several need a `target_name`. With a `transform` they may have any type: it gets a tuple."""
     decode_numpy_and_apply_shape: tuple[int, ...] | None = None
     """Read each binary value as a uint8 array of this shape: a tensor ``[B, *shape]``, without work per row."""
     load_image_using_pil: bool = False

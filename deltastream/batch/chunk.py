@@ -78,20 +78,16 @@ class ChunkBuilder:
         """Add `rows` of the window, numbered in the order in which they are read."""
         arrays = self._allocated()
         places = placement(self._positions, rows)
-        seen: set[str] = set()
         for field in self._layout.fields:
-            sources = [columns[name] for name in field.spec.names]
+            sources = [columns[name] for name in field.columns]
             for name, values in self._convert(field, sources, context, first_row):
-                if name not in arrays and not seen.isdisjoint(field.spec.names):
-                    # Two fields of one column are two tensors, not one memory.
-                    values = np.array(values)
                 if isinstance(values, list):
                     places.copy_stacked(arrays[name], values)
                 elif name in arrays:
                     places.copy_rows(arrays[name], values)
                 else:
-                    arrays[name] = values
-            seen.update(field.spec.names)
+                    # Two fields of one column are two tensors, not one memory.
+                    arrays[name] = np.array(values) if field.is_second else values
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
@@ -111,8 +107,8 @@ class ChunkBuilder:
                 yield field.target, values
             return
         converted = [
-            convert(column, field, name, self._memory, context)
-            for name, column in zip(field.spec.names, columns, strict=True)
+            convert(column, field, index, self._memory, context)
+            for index, column in enumerate(columns)
         ]
         masks = [mask for _, mask in converted if mask is not None]
         if field.kind == "stack":

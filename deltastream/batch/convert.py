@@ -20,9 +20,9 @@ __all__ = ["convert", "python_values"]
 
 
 def convert(
-    column: pa.Array, field: Field, name: str, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, index: int, memory: WindowMemory, context: FileContext
 ) -> tuple[AnyArray, npt.NDArray[np.bool_] | None]:
-    """Return the values of a column as a tensor field wants them, ``[n, *shape]``, and the mask if it wants one.
+    """Return the values of the field's column `index` as it wants them, ``[n, *shape]``, and the mask if it wants one.
 
     Kind "objects" gives an object array ``[n]``.
 
@@ -31,6 +31,7 @@ def convert(
         SchemaError: A value has not the field's length.
     """
     mask = None
+    name = field.columns[index]
     if field.spec.null_mask:
         mask = np.asarray(column.is_valid()).astype(np.bool_)
     elif column.null_count and field.spec.fill_null is None:
@@ -42,34 +43,33 @@ def convert(
         return _objects(column, memory), mask
     if field.kind == "fixed":
         return _fixed(column, field, name, memory, context), mask
-    return _numbers(column, field, memory), mask
+    return _numbers(column, field, field.dtypes[index], memory), mask
 
 
-def _numbers(column: pa.Array, field: Field, memory: WindowMemory) -> AnyArray:
+def _numbers(
+    column: pa.Array, field: Field, dtype: np.dtype[np.generic], memory: WindowMemory
+) -> AnyArray:
     if column.null_count == 0:
-        return _stored(column, memory)
+        return _stored(column, dtype, memory)
     # The bytes of a null mean nothing, and `pa.nulls` keeps its values and its bitmap in one buffer: fill a copy.
     assert field.dtype is not None
     values = memory.take(len(column) * field.dtype.itemsize).view(field.dtype)
-    values[:] = _stored(column, memory)
+    values[:] = _stored(column, dtype, memory)
     values[np.asarray(column.is_null())] = field.spec.fill_null or 0
     return values
 
 
-def _stored(column: pa.Array, memory: WindowMemory) -> AnyArray:
+def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory) -> AnyArray:
     """Return the numbers of a column as they are stored; undefined where it is null."""
-    type_ = column.type
-    if pa.types.is_boolean(type_):
+    if column.type.bit_width == 8 * dtype.itemsize:
+        return _view(column, dtype, memory)
+    if dtype == np.bool_:
         bits = np.frombuffer(column.buffers()[1], np.uint8)
         stop = column.offset + len(column)
         return np.unpackbits(bits, count=stop, bitorder="little")[column.offset :].view(np.bool_)
-    if pa.types.is_decimal(type_):
-        words = _view(column, np.dtype(np.int64), memory, width=16)
-        # At most 18 digits: the low word of the two holds the whole value, sign included.
-        return np.ascontiguousarray(words[::2])
-    dtype = number_dtype(type_)
-    assert dtype is not None
-    return _view(column, dtype, memory)
+    words = _view(column, dtype, memory, width=column.type.bit_width // 8)
+    # A decimal of at most 18 digits: the low word of the two holds the whole value, sign included.
+    return np.ascontiguousarray(words[::2])
 
 
 def _view(
@@ -109,7 +109,7 @@ def _fixed(
             raise NullValueError(
                 f"{context}: the lists of column {name!r} have nulls inside; a transform can replace them"
             )
-        values = _numbers(inner, field, memory)
+        values = _numbers(inner, field, field.dtypes[0], memory)
     return values.reshape(len(column), *field.shape)
 
 
@@ -147,7 +147,7 @@ def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
         return _from_dictionary(column, _objects(column.dictionary, memory))
     if pa.types.is_binary(column.type) and column.buffers()[2] is not None:
         data = column.buffers()[2]
-        array: Any = memory.own(data)
+        array: Any = memory.adopt(data.address, data.size, data)
         values: Any = memoryview(array).toreadonly()
     elif _is_list_of_numbers(column):
         data = column.values.buffers()[1]

@@ -13,15 +13,16 @@ import torch
 from torch.utils.data import default_collate
 
 from deltastream.batch.allocate import AnyArray, allocate
+from deltastream.batch.binary import BinaryValues
 from deltastream.batch.chunk import Chunk
 from deltastream.batch.layout import Layout
 from deltastream.errors import TransformError
 
 __all__ = ["BatchCutter"]
 
-_VIEWS_AHEAD = 512
-"""Tensors made together, over all fields: one call a field instead of one a field and batch. More than the garbage
-collector's first threshold (700) would make it run, at last over all of torch's objects: 28 % of the thread's time."""
+_OBJECTS_AHEAD = 512
+"""Tensors (and what holds them) made together: one call a field instead of one a field and batch. More than the garbage
+collector's first threshold, 700, would make it run, at last over all of torch's objects: 28 % of the thread's time."""
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class BatchCutter:
         self._layout = layout
         self._batch_size = batch_size
         self._take = take
-        self._max_ahead = max(1, _VIEWS_AHEAD // len(layout.fields))
+        self._max_ahead = max(1, _OBJECTS_AHEAD // (2 + len(layout.fields)))
         self._per_row = {f.target for f in layout.fields if f.kind == "rows"}
         self._lanes: dict[Hashable, _Lane] = {}
 
@@ -144,6 +145,8 @@ class BatchCutter:
     def _values(self, name: str, array: AnyArray) -> Any:
         values = array.tolist()
         if name not in self._per_row:
+            if any(isinstance(value, memoryview) for value in values):
+                return BinaryValues(values)
             return [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
         if self._layout.row_dicts:
             return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -32,13 +32,17 @@ class Field:
     kind: Kind
     dtype: np.dtype[np.generic] | None = None
     shape: tuple[int, ...] = ()
+    dtypes: tuple[np.dtype[np.generic], ...] = ()
+    """Of the numbers of each column, as they are decoded."""
+    is_second: bool = False
+    """Whether an earlier field reads one of its columns too."""
 
     def __post_init__(self) -> None:
         fill = self.spec.fill_null
         if self.kind == "rows" and (fill is not None or self.spec.null_mask):
             raise OptionError(
-                f"field {self.target!r}: fill_null and null_mask are for tensors; Python that runs per row (a transform, "
-                "an image, a collate_fn) is given None for a null"
+                f"field {self.target!r}: fill_null and null_mask are for tensors; Python that runs per row "
+                "(a transform, an image, a collate_fn) is given None for a null"
             )
         if self.kind == "objects" and fill is not None:
             raise OptionError(
@@ -53,6 +57,11 @@ class Field:
     @property
     def target(self) -> str:
         return self.spec.target
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns it reads."""
+        return self.spec.names
 
     @property
     def mask(self) -> str:
@@ -147,7 +156,13 @@ def resolve_layout(
         return Layout(tuple(Field(spec, "rows") for spec in specs), row_dicts=True)
     unknown = [spec.names[0] for spec in specs if _needs_first_rows(schema, spec)]
     samples = first_rows(unknown) if unknown else {}
-    return Layout(tuple(_resolve(schema, spec, samples) for spec in specs))
+    fields: list[Field] = []
+    seen: set[str] = set()
+    for spec in specs:
+        is_second = not seen.isdisjoint(spec.names)
+        fields.append(replace(_resolve(schema, spec, samples), is_second=is_second))
+        seen.update(spec.names)
+    return Layout(tuple(fields))
 
 
 def _check_targets(specs: Sequence[FieldSpec]) -> None:
@@ -184,12 +199,12 @@ def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]
                     f"field {spec.target!r} stacks numeric columns, but {name!r} is {schema.field(name).type}"
                 )
             dtypes.append(dtype)
-        return Field(spec, "stack", np.result_type(*dtypes), (len(dtypes),))
+        return Field(spec, "stack", np.result_type(*dtypes), (len(dtypes),), tuple(dtypes))
     if spec.decode_numpy_and_apply_shape is not None:
         return Field(spec, "fixed", np.dtype(np.uint8), spec.decode_numpy_and_apply_shape)
     dtype = number_dtype(type_)
     if dtype is not None:
-        return Field(spec, "number", dtype)
+        return Field(spec, "number", dtype, (), (dtype,))
     if spec.names[0] in samples:
         length = _common_length(samples[spec.names[0]])
         if length is None and spec.ragged is False:
@@ -197,8 +212,10 @@ def _resolve(schema: pa.Schema, spec: FieldSpec, samples: Mapping[str, pa.Array]
                 f"column {spec.names[0]!r} has values of several lengths, or none at all: ragged=False cannot hold"
             )
         if length is not None:
-            value = np.uint8 if pa.types.is_binary(type_) else number_dtype(type_.value_type)
-            return Field(spec, "fixed", np.dtype(value), (length,))
+            value = np.dtype(
+                np.uint8 if pa.types.is_binary(type_) else number_dtype(type_.value_type)
+            )
+            return Field(spec, "fixed", value, (length,), (value,))
     return Field(spec, "objects")
 
 

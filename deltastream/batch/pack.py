@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -21,18 +22,17 @@ class PackedBatch:
     times as fast as in 34. A tensor that crosses a process by itself would also take its whole chunk along.
     """
 
-    __slots__ = ("_as_list", "_batch")
+    __slots__ = ("_batch",)
 
-    def __init__(self, batch: dict[str, Any], *, as_list: bool = False) -> None:
-        """With `as_list` the values arrive as a list, in order, instead of a dict."""
+    def __init__(self, batch: dict[str, Any]) -> None:
         self._batch = batch
-        self._as_list = as_list
 
-    def as_list(self) -> PackedBatch:
-        """Return the batch to arrive as a list of its values."""
-        return PackedBatch(self._batch, as_list=True)
+    def unpack(self) -> dict[str, Any]:
+        """Return the batch as it arrives, in shared memory of its own, for code that wants it in the worker."""
+        function, arguments = self.__reduce__()
+        return function(*arguments)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]:
         values: dict[str, _Tensor | _Ragged | Any] = {}
         tensors: list[tuple[_Tensor, torch.Tensor]] = []
         nbytes = 0
@@ -51,7 +51,7 @@ class PackedBatch:
         memory = new_shared_memory(nbytes)
         for place, value in tensors:
             place.view(memory).copy_(value)
-        return _unpack, (memory, values, self._as_list)
+        return _unpack, (memory, values)
 
 
 def new_shared_memory(nbytes: int) -> torch.Tensor:
@@ -114,11 +114,8 @@ def _end_to_end(value: list[Any]) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.frombuffer(row, np.uint8) for row in rows]))
 
 
-def _unpack(
-    memory: torch.Tensor, values: dict[str, _Tensor | _Ragged | Any], as_list: bool
-) -> dict[str, Any] | list[Any]:
-    batch = {
+def _unpack(memory: torch.Tensor, values: dict[str, _Tensor | _Ragged | Any]) -> dict[str, Any]:
+    return {
         name: value.view(memory) if isinstance(value, (_Tensor, _Ragged)) else value
         for name, value in values.items()
     }
-    return list(batch.values()) if as_list else batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -34,13 +33,11 @@ class BufferStatistics:
 
 
 class _Lease:
-    """The owner of some bytes for as long as an array refers to them (it is the base of all of them)."""
+    """Some bytes, as the base of all arrays that view them: keeps `owner` for as long as there are any."""
 
-    __slots__ = ("__array_interface__", "__weakref__", "_on_drop", "_owner")
+    __slots__ = ("__array_interface__", "_owner")
 
-    def __init__(
-        self, address: int, nbytes: int, owner: object, on_drop: Callable[[], object]
-    ) -> None:
+    def __init__(self, address: int, nbytes: int, owner: object) -> None:
         self.__array_interface__ = {
             "shape": (nbytes,),
             "typestr": "|u1",
@@ -48,10 +45,34 @@ class _Lease:
             "version": 3,
         }
         self._owner = owner
-        self._on_drop = on_drop
+
+
+class _Charged:
+    """Gives a charge back when it is dropped."""
+
+    __slots__ = ("charge",)
+
+    def __init__(self, charge: Charge | None = None) -> None:
+        self.charge = charge
 
     def __del__(self) -> None:
-        self._on_drop()
+        if self.charge is not None:
+            self.charge.release()
+
+
+class _Lent(_Charged):
+    """A buffer of the pool; goes back to it when it is dropped."""
+
+    __slots__ = ("_memory", "_pool")
+
+    def __init__(self, pool: BufferPool, memory: mmap.mmap, charge: Charge) -> None:
+        super().__init__(charge)
+        self._pool = pool
+        self._memory = memory
+
+    def __del__(self) -> None:
+        self._pool._come_back(self._memory)
+        super().__del__()
 
 
 class BufferPool:
@@ -80,18 +101,20 @@ class BufferPool:
             return self.adopt(array.ctypes.data, nbytes, array)
         memory = self._find(-(-nbytes // _STEP_NBYTES) * _STEP_NBYTES)
         address = np.frombuffer(memory, np.uint8).ctypes.data
-        charge = self._budget.charge(nbytes)
-
-        def drop() -> None:
-            if not self._closed:
-                self._returned.append(memory)
-            charge.release()
-
-        return np.asarray(_Lease(address, nbytes, memory, drop))
+        lent = _Lent(self, memory, self._budget.charge(nbytes))
+        return np.asarray(_Lease(address, nbytes, lent))
 
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
         """Return a writable array over foreign memory; `owner` and a charge live as long as anything views it."""
-        return np.asarray(_Lease(address, nbytes, owner, self._budget.charge(nbytes).release))
+        return np.asarray(_Lease(address, nbytes, (owner, _Charged(self.charge(nbytes)))))
+
+    def charge(self, nbytes: int) -> Charge:
+        """Count bytes that exist already against the budget."""
+        return self._budget.charge(nbytes)
+
+    def _come_back(self, memory: mmap.mmap) -> None:
+        if not self._closed:
+            self._returned.append(memory)
 
     def trim(self, max_idle_nbytes: int) -> None:
         """Free idle buffers, largest last, until at most `max_idle_nbytes` of them stay."""
@@ -145,24 +168,27 @@ class WindowMemory:
         self._pool = pool
         self._nbytes = nbytes
         self._taken_nbytes = 0
+        self._adopted_nbytes = 0
+        self._adopted = _Charged()
         self._keeps = keeps
         self._lock = Lock()
         self.rest = charge
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        self._pay(nbytes)
+        """Return a buffer of the pool, paid from the window's charge."""
+        with self._lock:
+            self._taken_nbytes += nbytes
+            self.rest.reduce(nbytes)
         return self._pool.take(nbytes)
 
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
-        self._pay(nbytes)
-        return self._pool.adopt(address, nbytes, owner)
+        """Return a writable array over foreign memory, which is kept, and counted, as long as anything views it.
 
-    def own(self, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
-        """Return an Arrow buffer's bytes to keep: adopted if the window keeps its decoded memory, else copied.
-
-        Arrow's allocator loses pages to threads that end and to sizes that never come again; ours are used again.
+        All that is adopted shares one charge: what a window decodes is let go of together.
         """
-        return self.adopt(buffer.address, buffer.size, buffer)
+        with self._lock:
+            self._adopted_nbytes += nbytes
+        return np.asarray(_Lease(address, nbytes, (owner, self._adopted)))
 
     def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
         """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""
@@ -171,11 +197,8 @@ class WindowMemory:
         return np.frombuffer(buffer, np.uint8, nbytes, start)
 
     def settle(self, *, has_objects: bool) -> None:
-        """Give back what decoding needed; what stays is for Python objects, as far as they were not taken here."""
-        objects_nbytes = max(0, self._nbytes - self._taken_nbytes) if has_objects else 0
+        """Give back what decoding needed; what stays is for Python objects, as far as they are not counted here."""
+        self._adopted.charge = self._pool.charge(self._adopted_nbytes)
+        counted = self._taken_nbytes + self._adopted_nbytes
+        objects_nbytes = max(0, self._nbytes - counted) if has_objects else 0
         self.rest.reduce(self.rest.nbytes - objects_nbytes)
-
-    def _pay(self, nbytes: int) -> None:
-        with self._lock:
-            self._taken_nbytes += nbytes
-            self.rest.reduce(nbytes)

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from deltastream.batch import PackedBatch
 from deltastream.dataset import DeltaDataset
+from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.loader.loader import DeltaDataLoader
 
@@ -21,28 +21,33 @@ _SOURCE, _TARGET = "source", "target"
 def create_from_length(
     path: str | os.PathLike[str],
     length: int,
-    src_field: str,
-    target_field: str,
     id_field: str | None = None,
-    *,
-    load_pil: bool = False,
+    src_field: str | None = None,
+    target_field: str | None = None,
+    batch_size: int | None = 32,
     apply_src_numpy_shape: Sequence[int] | None = None,
+    load_pil: bool = False,
     transform: Callable[[Any], Any] | None = None,
     target_transform: Callable[[Any], Any] | None = None,
-    batch_size: int = 32,
     use_fixed_rank: bool = False,
     rank: int | None = None,
     num_ranks: int | None = None,
     num_workers: int = 0,
     shuffle: bool = False,
+    timeout: int | None = None,
+    queue_size: int | None = None,
+    *,
     drop_last: bool = False,
     collate_fn: Callable[[list[tuple[Any, Any]]], Any] | None = None,
-    queue_size: int | None = None,
     **dataloader_kwargs: Any,
 ) -> DeltaDataLoader:
     """Make a DataLoader whose batches are ``[source, target]``, from the arguments of deltatorch 0.0.1.
 
-    `length`, `id_field` and `queue_size` are not needed: rows are counted by the log.
+    `length` and `id_field` are not needed, rows are counted by the log; nor are `timeout` and `queue_size`, there is
+    no such queue.
+
+    Raises:
+        OptionError: `src_field`, `target_field` or `batch_size` is missing.
     """
     warnings.warn(
         "create_pytorch_dataloader(path, length, src_field=..., target_field=...) is deltatorch's oldest form: use "
@@ -50,6 +55,12 @@ def create_from_length(
         DeprecationWarning,
         stacklevel=3,
     )
+    if src_field is None or target_field is None:
+        raise OptionError("deltatorch's oldest form needs src_field and target_field")
+    if batch_size is None:
+        raise OptionError(
+            "batch_size=None, single rows, is not supported: give the rows of a batch"
+        )
     shape = tuple(apply_src_numpy_shape) if apply_src_numpy_shape else None
     fields = [
         FieldSpec(src_field, shape, load_pil, transform, _SOURCE),
@@ -71,8 +82,8 @@ def create_from_length(
     )
 
 
-def _pair(batch: dict[str, Any] | PackedBatch) -> list[Any] | PackedBatch:
-    return batch.as_list() if isinstance(batch, PackedBatch) else list(batch.values())
+def _pair(batch: dict[str, Any]) -> list[Any]:
+    return [batch[_SOURCE], batch[_TARGET]]
 
 
 def _collate_pairs(

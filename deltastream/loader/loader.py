@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
@@ -9,6 +10,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from deltastream.batch import PackedBatch
 from deltastream.dataset import DeltaDataset
 from deltastream.errors import OptionError
 from deltastream.pipeline import PipelineStatistics
@@ -46,9 +48,8 @@ class DeltaDataLoader(DataLoader[Any]):
                 )
         if dataloader_kwargs.get("num_workers", 0) > 0:
             _check_picklable(dataset)
-        super().__init__(
-            dataset, batch_size=None, collate_fn=collate_fn or _identity, **dataloader_kwargs
-        )
+        collate = _identity if collate_fn is None else functools.partial(_collate, collate_fn)
+        super().__init__(dataset, batch_size=None, collate_fn=collate, **dataloader_kwargs)
         # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
         self.__dict__["batch_size"] = dataset.batch_size
         self.__dict__["drop_last"] = dataset.drop_last
@@ -76,6 +77,10 @@ class DeltaDataLoader(DataLoader[Any]):
 
 def _identity(batch: Any) -> Any:
     return batch
+
+
+def _collate(collate_fn: Callable[[Any], Any], batch: Any) -> Any:
+    return collate_fn(batch.unpack() if isinstance(batch, PackedBatch) else batch)
 
 
 def _check_picklable(dataset: DeltaDataset) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from deltastream.batch import BatchCutter
 from deltastream.engine.allocators import release_unused_memory
@@ -16,7 +16,7 @@ from deltastream.engine.loop import LoopThread
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ReadError
 from deltastream.fetch import LocalFiles
-from deltastream.pipeline.needs import consumer_needs
+from deltastream.pipeline.needs import Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.reader import LaneChunk, Reader
 from deltastream.pipeline.statistics import PipelineStatistics
@@ -38,7 +38,7 @@ class BatchIterator(Iterator[Any]):
     ) -> None:
         self._fill = plan.pad
         self._batch_size = plan.order.batch_size
-        self._needs = consumer_needs(order, schedule)
+        self._needs: Needs = consumer_needs(order, schedule)
         self._num_batches = 0
         self._error: Exception | None = None
         engine = _Engine(plan, order, schedule, options)
@@ -54,33 +54,33 @@ class BatchIterator(Iterator[Any]):
         return self
 
     def __next__(self) -> Any:
-        if self._error is not None:
-            # Again: a failure that was caught must not look like the end of the epoch.
-            raise self._error
         try:
-            need = next(self._needs, None) if self._finalizer.alive else None
-            if need is None:
-                self.close()
-                raise StopIteration
-            key, span = need
+            key, (_, start, stop) = next(self._needs)
             cutter = self._cutter
-            while not cutter.has(key, span.stop):
+            while not cutter.has(key, stop):
                 cutter.add(*self._engine.channel.receive())
             self._num_batches += 1
-            return cutter.cut(key, span.start, span.stop, fill=self._fill)
+            return cutter.cut(key, start, stop, fill=self._fill)
         except StopIteration:
+            self.close()
+            if self._error is not None:
+                # Again: a failure that was caught must not look like the end of the epoch.
+                raise self._error from None
             raise
         except EndOfStream:
-            self.close()
-            raise ReadError("the reader ended before the epoch did; please report this") from None
+            self._fail(ReadError("the reader ended before the epoch did; please report this"))
         except BaseException as error:
-            self.close()
-            if isinstance(error, Exception):
-                self._error = error
-            raise
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        self.close()
+        if isinstance(error, Exception):
+            self._error = error
+        raise error
 
     def close(self) -> None:
         """End every task and thread, and wait for them; the decode or transform that runs is waited for."""
+        self._needs = iter(())
         self._cutter.clear()
         self._finalizer()
 

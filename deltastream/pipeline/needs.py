@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 
 from deltastream.plan import EpochOrder, LaneSpan, Schedule
 
-__all__ = ["Need", "consumer_needs"]
+__all__ = ["LaneKey", "Needs", "consumer_needs"]
 
-Need = Iterator[tuple[Hashable, LaneSpan]]
-"""The key of a lane as this consumer reads it, and the rows of one step."""
+LaneKey = tuple[int, bool]
+"""A lane as one consumer reads it. A microbatch that is repeated to make ranks even lies behind rows that may have been
+passed, so it is read as a lane of its own: then the second item is True."""
+
+Needs = Iterator[tuple[LaneKey, LaneSpan]]
 
 
-def consumer_needs(order: EpochOrder, schedule: Schedule) -> Need:
-    """Yield the rows of each step that the consumer serves.
-
-    A lane's key is its number; a microbatch that is repeated to make ranks even lies behind rows that may have been
-    passed, so it is read as a lane of its own.
-    """
+def consumer_needs(order: EpochOrder, schedule: Schedule) -> Needs:
+    """Yield the rows of each step that the consumer serves."""
+    batch_size, num_lanes = order.options.batch_size, order.num_lanes
+    in_lanes = order.lane_batches * num_lanes
+    keys = [(lane, False) for lane in range(num_lanes)]
     for step in schedule.steps():
         number, repeated = schedule.microbatch(step)
-        span = order.microbatch(number)
-        yield (span.lane, repeated), span
+        if number < in_lanes and not repeated:
+            # What `order.microbatch` does, without its calls: this runs twice for every batch.
+            lane = number % num_lanes
+            first = number // num_lanes * batch_size
+            yield keys[lane], LaneSpan(lane, first, first + batch_size)
+        else:
+            span = order.microbatch(number)
+            yield (span.lane, repeated), span

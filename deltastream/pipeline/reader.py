@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from threading import BoundedSemaphore, Event
 
@@ -20,13 +20,13 @@ from deltastream.errors import ReadError
 from deltastream.fetch import LocalFiles
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
-from deltastream.pipeline.needs import Need
+from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.plan import EpochOrder, WindowSlice
 
 __all__ = ["LaneChunk", "Reader"]
 
-LaneChunk = tuple[Hashable, Chunk]
+LaneChunk = tuple[LaneKey, Chunk]
 """A chunk and the key of the lane it belongs to."""
 
 
@@ -63,7 +63,7 @@ class Reader:
         self.num_row_groups = 0
         self.num_footers = 0
 
-    async def run(self, needs: Need) -> None:
+    async def run(self, needs: Needs) -> None:
         """Read everything that `needs` names into the channel, and close it, with the failure if there is one."""
         try:
             async with anyio.create_task_group() as tasks:
@@ -81,9 +81,9 @@ class Reader:
         """Make transforms that run end at their next row; from any thread."""
         self._stopped.set()
 
-    async def _read(self, needs: Need, tasks: TaskGroup) -> None:
+    async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
-        lanes: dict[Hashable, LaneReader] = {}
+        lanes: dict[LaneKey, LaneReader] = {}
         try:
             for key, span in needs:
                 lane = lanes.get(key)
@@ -145,7 +145,7 @@ class Reader:
             await self._few_decoding.wait()
 
     def _read_window(
-        self, key: Hashable, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
+        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
     ) -> None:
         """Give the window's row groups to the decode pool; the last one to end fills the slot."""
         window = read.window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
@@ -72,14 +71,15 @@ class Schedule:
 
     def microbatch(self, step: int) -> tuple[int, bool]:
         """Return the microbatch of a step, and whether it repeats the rank's previous one for want of another."""
-        number = self.start + step * self.consumer.world_size + self.consumer.rank
+        consumer = self.consumer
+        number = self.start + step * consumer.world_size + consumer.rank
         if number < self.num_microbatches:
             return number, False
-        return number - self.consumer.world_size, True
+        return number - consumer.world_size, True
 
-    def steps(self) -> Iterator[int]:
-        """Yield the steps that this consumer serves: those of its worker, round robin."""
-        yield from range(self.consumer.worker, self.num_steps, self.consumer.num_workers)
+    def steps(self) -> range:
+        """Return the steps that this consumer serves: those of its worker, round robin."""
+        return range(self.consumer.worker, self.num_steps, self.consumer.num_workers)
 
     def reading_factor(self, lanes: int) -> int:
         """Return how many times what it delivers a consumer reads: 1 where the consumers divide the lanes."""

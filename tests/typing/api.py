@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, assert_type
 
 import torch
@@ -29,12 +28,6 @@ def loader_is_a_dataloader(path: str) -> DataLoader[Any]:
     )
     assert_type(len(loader), int)
     return loader
-
-
-def state_is_a_mapping(path: str) -> None:
-    loader = create_pytorch_dataloader(path, fields=[FieldSpec("label")])
-    state: Mapping[str, Any] = loader.state_dict()
-    loader.load_state_dict(state)
 
 
 def dataset_is_iterable(path: str) -> IterableDataset[Any]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from deltastream.batch.binary import BinaryValues
+
 __all__ = ["PackedBatch", "new_shared_memory"]
 
 _ALIGN_NBYTES = 64
@@ -86,10 +88,11 @@ class _Ragged:
         if self.is_binary:
             values = memoryview(values.numpy()).toreadonly()
         stops = accumulate(max(0, length) for length in self.lengths)
-        return [
+        rows = [
             None if length < 0 else values[stop - length : stop]
             for length, stop in zip(self.lengths, stops, strict=True)
         ]
+        return BinaryValues(rows) if self.is_binary else rows
 
 
 def _ragged_lengths(value: Any) -> list[int] | None:

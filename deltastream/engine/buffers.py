@@ -198,7 +198,9 @@ class WindowMemory:
 
     def settle(self, *, has_objects: bool) -> None:
         """Give back what decoding needed; what stays is for Python objects, as far as they are not counted here."""
-        self._adopted.charge = self._pool.charge(self._adopted_nbytes)
+        # From here on the arrays alone hold what was adopted.
+        adopted, self._adopted = self._adopted, _Charged()
+        adopted.charge = self._pool.charge(self._adopted_nbytes)
         counted = self._taken_nbytes + self._adopted_nbytes
         objects_nbytes = max(0, self._nbytes - counted) if has_objects else 0
         self.rest.reduce(self.rest.nbytes - objects_nbytes)

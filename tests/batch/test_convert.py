@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.batch.convert import AnyArray, convert
-from deltastream.batch.layout import Field
+from deltastream.batch.layout import Field, resolve_layout
 from deltastream.errors import NullValueError, SchemaError
+from deltastream.fields import FieldSpec
 from tests.support.columns import (
     CONTEXT,
     NUMBERS,
@@ -27,7 +28,7 @@ WHERE = r"/tables/t version 3, file 'part-0.parquet', row group 1, decode: "
 
 
 def converted(column: pa.Array, field: Field) -> tuple[AnyArray, Any]:
-    values, mask = convert(column, field, "x", window_memory(), CONTEXT)
+    values, mask = convert(column, field, 0, window_memory(), CONTEXT)
     if field.dtype is not None:
         # What is promised of the tensor.
         assert values.dtype == field.dtype
@@ -124,11 +125,11 @@ def test_nulls_without_a_rule_are_an_error_that_names_the_column_and_the_rules(
 
 
 def test_a_stacked_columns_fill_is_of_the_common_dtype() -> None:
-    schema_field = field_of(pa.float64(), fill_null=0.5)
-    # The integer column of a stack whose common dtype is float64.
-    values, _ = convert(
-        pa.array([1, None], pa.int32()), schema_field, "x", window_memory(), CONTEXT
-    )
+    schema = pa.schema([("a", pa.float64()), ("b", pa.int32())])
+    spec = FieldSpec(["a", "b"], target_name="x", fill_null=0.5)
+    (stacked,) = resolve_layout(schema, [spec], row_dicts=False, first_rows=lambda _: {}).fields
+    column = pa.array([1, None], pa.int32())
+    values, _ = convert(column, stacked, 1, window_memory(), CONTEXT)
     assert values.tolist() == [1.0, 0.5]
 
 

@@ -191,15 +191,20 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
     del column
     assert address(view) == start + 80
     assert view.view(np.int64).tolist() == list(range(10, 30))
+    memory.settle(has_objects=False)
     assert used() == (160 if keeps else 0)
     del view
     assert used() == 0
     assert pa.total_allocated_bytes() == allocated
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2000)), max_size=8), st.integers(0, 5000))
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2000)), max_size=8),
+    st.integers(0, 5000),
+    st.booleans(),
+)
 def test_the_memory_of_a_window_is_paid_from_its_charge_first(
-    takes: list[tuple[bool, int]], estimate: int
+    takes: list[tuple[bool, int]], estimate: int, has_objects: bool
 ) -> None:
     budget, used = make_budget()
     memory = WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)
@@ -210,10 +215,14 @@ def test_the_memory_of_a_window_is_paid_from_its_charge_first(
             arrays.append(memory.adopt(owner.ctypes.data, nbytes, owner))
         else:
             arrays.append(memory.take(nbytes))
+    taken = sum(nbytes for adopted, nbytes in takes if not adopted)
     total = sum(nbytes for _, nbytes in takes)
     # While the estimate lasts the window costs what was granted; beyond it, what it really has.
-    assert used() == max(estimate, total)
-    assert memory.rest.nbytes == max(0, estimate - total)
+    assert used() == max(estimate, taken)
+    memory.settle(has_objects=has_objects)
+    objects = max(0, estimate - total) if has_objects else 0
+    assert memory.rest.nbytes == objects
+    assert used() == total + objects
     memory.rest.release()
     assert used() == total
     arrays.clear()

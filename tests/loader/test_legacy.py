@@ -122,7 +122,7 @@ def test_collate_fn_gets_a_list_of_pairs(table: Path, num_workers: int) -> None:
 
 @pytest.mark.parametrize("length", [1, NUM_ROWS, 10**9, np.int64(5)])
 def test_a_wrong_length_changes_nothing(table: Path, length: int) -> None:
-    loader = create(table, length, "raw", "label", queue_size=3)
+    loader = create(table, length, src_field="raw", target_field="label", queue_size=3)
     assert len(loader) == 4
     assert sum(len(target) for _, target in loader) == NUM_ROWS
 
@@ -134,7 +134,15 @@ def test_the_length_may_be_named(table: Path) -> None:
 
 def test_ranks_are_used_with_use_fixed_rank_only(table: Path) -> None:
     ranked = [
-        create(table, NUM_ROWS, "raw", "label", use_fixed_rank=True, rank=rank, num_ranks=2)
+        create(
+            table,
+            NUM_ROWS,
+            src_field="raw",
+            target_field="label",
+            use_fixed_rank=True,
+            rank=rank,
+            num_ranks=2,
+        )
         for rank in range(2)
     ]
     found = [label for loader in ranked for _, target in loader for label in target.tolist()]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from deltastream.batch import PackedBatch
+from deltastream.batch.binary import BinaryValues
 
 __all__ = ["BATCHES", "send_batches"]
 
@@ -43,8 +44,8 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
         "empty": [torch.empty(0), torch.empty(0)],
     },
     "binary": lambda: {
-        "bytes": [memoryview(b"abc"), None, memoryview(b""), memoryview(b"d")],
-        "empty": [memoryview(b"")],
+        "bytes": BinaryValues([memoryview(b"abc"), None, memoryview(b""), memoryview(b"d")]),
+        "empty": BinaryValues([memoryview(b"")]),
     },
     "lists of other tensors": lambda: {
         "dtypes": [torch.tensor([1, 2]), torch.tensor([0.5, 1.5])],
@@ -60,6 +61,6 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
 def send_batches(connection: Connection) -> None:
     """Send what is asked for by name, until None is."""
     while (asked := connection.recv()) is not None:
-        name, as_list = asked
+        name, unpacked = asked
         packed = PackedBatch(BATCHES[name]())
-        connection.send(packed.as_list() if as_list else packed)
+        connection.send(packed.unpack() if unpacked else packed)

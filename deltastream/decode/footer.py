@@ -57,7 +57,7 @@ def read_footer(
             f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
             "the order would shift: the file was replaced, or its statistics are wrong"
         )
-    leaves = [metadata.schema.column(i).path.split(".", 1)[0] for i in range(metadata.num_columns)]
+    leaves = _leaves(metadata)
     columns = projection.find(list(dict.fromkeys(leaves)))
     wanted = set(columns.values())
     return Footer(
@@ -86,3 +86,15 @@ def _measure(metadata: pq.FileMetaData, leaves: list[int]) -> RowGroupSizes:
                 else chunk.total_uncompressed_size + chunk.num_values * _OBJECT_NBYTES
             )
     return RowGroupSizes(num_rows, nbytes)
+
+
+def _leaves(metadata: pq.FileMetaData) -> list[str]:
+    """Return the top-level column of each leaf; none where there is no row group to read.
+
+    Not from `metadata.schema`: it refers back to the metadata, megabytes that only the garbage collector would free.
+    """
+    if metadata.num_row_groups == 0:
+        return []
+    first = metadata.row_group(0)
+    paths = [first.column(i).path_in_schema for i in range(metadata.num_columns)]
+    return [path.split(".", 1)[0] for path in paths]

@@ -9,6 +9,9 @@ import pyarrow as pa
 
 __all__ = ["release_unused_memory"]
 
+_MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+"""glibc's; other C libraries have none."""
+
 
 def release_unused_memory() -> None:
     """Give back what Arrow's pool and the C library hold and do not use.
@@ -17,7 +20,5 @@ def release_unused_memory() -> None:
     of holes there. Takes about a millisecond.
     """
     pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    if _MALLOC_TRIM is not None:
+        _MALLOC_TRIM(0)

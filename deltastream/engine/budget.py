@@ -130,6 +130,11 @@ class ByteBudget:
         self._starving = True
         self._wake()
 
+    def close(self) -> None:
+        """Forget whom to call."""
+        self._call_soon = lambda callback: None
+        self._trim_idle = lambda max_idle_nbytes: None
+
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(
             self._max_nbytes,

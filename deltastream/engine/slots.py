@@ -72,6 +72,9 @@ class OrderedSlots(Generic[T]):
         """Drop what was not handed on, and end without a word."""
         self._is_ended = True
         self._slots.clear()
+        # Its callbacks are their owner's, which holds it: a cycle, and in it all that was read.
+        self._on_value = lambda value: True
+        self._on_end = lambda error: None
 
     def close(self) -> None:
         """Say that no further place will be taken."""

@@ -135,6 +135,8 @@ class _Engine:
         # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
         self.channel.drain()
         self.buffers.close()
+        self.budget.close()
+        self.loop = None
         release_unused_memory()
 
     def statistics(self, num_batches: int) -> PipelineStatistics:

@@ -143,6 +143,9 @@ def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
 
     Binary values are memoryviews, lists of numbers 1-D arrays, both of the decoded memory.
     """
+    if column.null_count == len(column):
+        # The buffers of `pa.nulls` are any memory that is long enough.
+        return np.full(len(column), None, np.object_)
     if pa.types.is_dictionary(column.type):
         return _from_dictionary(column, _objects(column.dictionary, memory))
     if pa.types.is_binary(column.type) and column.buffers()[2] is not None:

@@ -31,6 +31,8 @@ class _Lane:
     first: int = 0
     """Lane row of the first batch in `ready`."""
     ready: list[Any] = field(default_factory=list)
+    stop: int = 0
+    """Lane row up to which rows have come."""
 
 
 class BatchCutter:
@@ -52,7 +54,9 @@ class BatchCutter:
 
     def add(self, lane: Hashable, chunk: Chunk) -> None:
         """Add the next chunk of a lane."""
-        self._lanes.setdefault(lane, _Lane()).chunks.append(chunk)
+        state = self._lanes.setdefault(lane, _Lane())
+        state.chunks.append(chunk)
+        state.stop = chunk.stop
 
     def clear(self) -> None:
         """Forget every chunk."""
@@ -60,8 +64,8 @@ class BatchCutter:
 
     def has(self, lane: Hashable, stop: int) -> bool:
         """Say whether the rows of `lane` up to `stop` are here."""
-        chunks = self._lanes[lane].chunks if lane in self._lanes else None
-        return bool(chunks) and chunks[-1].stop >= stop  # type: ignore[index]
+        state = self._lanes.get(lane)
+        return state is not None and state.stop >= stop
 
     def cut(self, lane: Hashable, start: int, stop: int, *, fill: bool = False) -> Any:
         """Return the batch of rows ``[start, stop)`` of a lane and forget the rows before `stop`.
@@ -80,6 +84,8 @@ class BatchCutter:
         if stop <= chunks[0].stop and stop - start == self._batch_size:
             return self._cut_ahead(state, start)
         arrays = self._join(chunks, start, stop)
+        while chunks and chunks[0].stop <= stop:
+            chunks.popleft().charge.release()
         if fill and stop - start < self._batch_size:
             rows = np.arange(self._batch_size) % (stop - start)
             arrays = {name: array[rows] for name, array in arrays.items()}
@@ -94,6 +100,9 @@ class BatchCutter:
             {name: array[part] for name, array in chunk.arrays.items()},
             [self._batch_size] * num_batches,
         )
+        if start + num_batches * self._batch_size == chunk.stop:
+            # Used up: from here on the batches alone hold it.
+            state.chunks.popleft().charge.release()
         batch, state.ready[0] = state.ready[0], None
         return batch
 

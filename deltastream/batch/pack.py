@@ -24,21 +24,14 @@ class PackedBatch:
     times as fast as in 34. A tensor that crosses a process by itself would also take its whole chunk along.
     """
 
-    __slots__ = ("_batch",)
+    __slots__ = ("_memory", "_values")
 
     def __init__(self, batch: dict[str, Any]) -> None:
-        self._batch = batch
-
-    def unpack(self) -> dict[str, Any]:
-        """Return the batch as it arrives, in shared memory of its own, for code that wants it in the worker."""
-        function, arguments = self.__reduce__()
-        return function(*arguments)
-
-    def __reduce__(self) -> tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]:
+        """Copy the batch together; not when it is pickled, where an error would meet nobody."""
         values: dict[str, _Tensor | _Ragged | Any] = {}
         tensors: list[tuple[_Tensor, torch.Tensor]] = []
         nbytes = 0
-        for name, value in self._batch.items():
+        for name, value in batch.items():
             lengths = _ragged_lengths(value)
             is_binary = lengths is not None and any(isinstance(row, memoryview) for row in value)
             if lengths is not None:
@@ -53,7 +46,15 @@ class PackedBatch:
         memory = new_shared_memory(nbytes)
         for place, value in tensors:
             place.view(memory).copy_(value)
-        return _unpack, (memory, values)
+        self._memory = memory
+        self._values = values
+
+    def unpack(self) -> dict[str, Any]:
+        """Return the batch as it arrives, for code that wants it in the worker."""
+        return _unpack(self._memory, self._values)
+
+    def __reduce__(self) -> tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]:
+        return _unpack, (self._memory, self._values)
 
 
 def new_shared_memory(nbytes: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from math import gcd
@@ -131,6 +132,7 @@ class DeltaDataset(IterableDataset[Any]):
             pad=self._num_ranks > 1 if pad is None else pad,
         )
         self._epochs = EpochCounter()
+        self._assigned_epoch: int | None = None
         self._last: weakref.ref[BatchIterator] | None = None
         # A contradiction between ranks and batches is an error here, not in the first epoch.
         self._schedule(Consumer(self._num_ranks, self._rank))
@@ -173,9 +175,16 @@ class DeltaDataset(IterableDataset[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`; those after it count on from there. Reaches running workers too."""
-        if epoch < 0:
-            raise OptionError(f"epoch must be at least 0, got {epoch}")
         self._epochs.set(epoch)
+
+    @contextmanager
+    def assigned_epoch(self) -> Iterator[None]:
+        """Count an iteration for the workers that are started within; a `DeltaDataLoader` does this."""
+        self._assigned_epoch = self._epochs.begin()
+        try:
+            yield
+        finally:
+            self._assigned_epoch = None
 
     def __iter__(self) -> Iterator[Any]:
         """Start the next epoch and iterate this consumer's share of it.
@@ -198,9 +207,16 @@ class DeltaDataset(IterableDataset[Any]):
             self._last = weakref.ref(iterator)
             return iterator
         consumer = Consumer(self._num_ranks, self._rank, worker.num_workers, worker.id)
-        epoch = self._epochs.begin_in_worker(worker.id, worker.seed - worker.id)
-        iterator = self._start(consumer, epoch)
+        iterator = self._start(consumer, self._epoch_in_worker(worker.id, worker.seed))
         return iterator if self._plan.layout.row_dicts else map(PackedBatch, iterator)
+
+    def _epoch_in_worker(self, worker: int, seed: int) -> int:
+        if self._assigned_epoch is None:
+            return self._epochs.begin_in_worker(worker, seed - worker)
+        # What the parent assigned came along with this copy of the dataset; a persistent worker's next is in shared
+        # memory.
+        epoch, self._assigned_epoch = self._assigned_epoch, -1
+        return epoch if epoch >= 0 else self._epochs.assigned()
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the latest iteration in this process did, and how long it waited.

@@ -19,40 +19,52 @@ _RECENT = 8
 
 _EPOCH_BITS = 24
 _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
-_LAST_SEED, _NUM_REPEATS, _BASE = 0, 1, 2
-_NOTES = slice(3, 3 + _RECENT)
+_LAST_SEED, _NUM_REPEATS, _BASE, _ASSIGNED = 0, 1, 2, 3
+_NOTES = slice(4, 4 + _RECENT)
 
 
 class EpochCounter:
-    """Tells every process that begins to iterate which epoch it is, without a lock and without the parent's help.
+    """Tells every process that begins to iterate which epoch it is.
 
-    A DataLoader's workers get one seed for each ``iter()``; its hash tags the iteration. The first worker to come takes
-    the next number and notes it with the tag, the others find it there; two that come at once take the same number,
-    since neither sees the other's. Shared memory, because a persistent worker never sees an attribute set later in
-    the parent, and a worker that ended cannot tell the next.
+    The parent counts, where it knows of the iteration: in its own process, and for the workers of a `DeltaDataLoader`.
+    The workers of a plain DataLoader agree among themselves, without a lock: they get one seed for each ``iter()``,
+    whose hash tags the iteration. The first to come takes the next number and notes it with the tag, the others find it
+    there; two that come at once take the same number, since neither sees the other's. All of it in shared memory,
+    because a persistent worker never sees an attribute set later in the parent.
     """
 
     def __init__(self) -> None:
         # Row 0 is the parent's, row 1 + w worker w's; a row is written by its process alone. A note holds tag and
         # epoch + 1 in one word, so that whoever sees one sees the other.
-        width = 3 + _RECENT
+        width = _NOTES.stop
         self._shared: torch.Tensor = new_shared_memory((1 + _MAX_WORKERS) * width * 8).view(
             torch.int64
         )
         self._rows()[:] = 0
 
     def set(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`."""
+        """Make the next iteration epoch `epoch`.
+
+        Raises:
+            OptionError: It is negative, or more than can be counted.
+        """
+        if not 0 <= epoch < _EPOCH_MASK // 2:
+            raise OptionError(f"epoch must be in [0, {_EPOCH_MASK // 2}), got {epoch}")
         rows = self._rows()
         rows[:, _NOTES] = 0
         rows[0, _BASE] = epoch
 
     def begin(self) -> int:
-        """Count an iteration in the parent's own process and return its epoch."""
+        """Count an iteration and return its epoch; in the parent."""
         rows = self._rows()
         epoch = _next(rows)
-        _note(rows[0], epoch, tag=0)
+        rows[0, _BASE] = epoch + 1
+        rows[0, _ASSIGNED] = epoch
         return epoch
+
+    def assigned(self) -> int:
+        """Return the epoch that the parent counted last."""
+        return int(self._rows()[0, _ASSIGNED])
 
     def begin_in_worker(self, worker: int, seed: int) -> int:
         """Return the epoch of the iteration that a worker belongs to; `seed` is the same for all its workers.

@@ -49,7 +49,9 @@ def read_footer(
         FileCorruptError: It is not a Parquet file, or it has another number of rows than the log says.
     """
     try:
-        metadata = pq.read_metadata(source)
+        # `metadata.schema` would refer back to the metadata: megabytes that only the garbage collector would free.
+        with pq.ParquetFile(source, pre_buffer=False) as file:
+            metadata, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
     if num_records is not None and metadata.num_rows != num_records:
@@ -57,12 +59,28 @@ def read_footer(
             f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
             "the order would shift: the file was replaced, or its statistics are wrong"
         )
-    leaves = _leaves(metadata)
-    columns = projection.find(list(dict.fromkeys(leaves)))
+    columns = projection.find(schema.names)
     wanted = set(columns.values())
-    return Footer(
-        metadata, columns, _measure(metadata, [i for i, top in enumerate(leaves) if top in wanted])
-    )
+    # Leaves come in the order of the columns; their paths do not tell a column "a.b" from field b of a struct a.
+    leaves: list[int] = []
+    first = 0
+    for field in schema:
+        num_leaves = _num_leaves(field.type)
+        if field.name in wanted:
+            leaves.extend(range(first, first + num_leaves))
+        first += num_leaves
+    sizes = _measure(metadata, leaves)
+    if sizes.num_rows.sum() != metadata.num_rows:
+        raise FileCorruptError(
+            f"{context}: the footer says {metadata.num_rows} rows, its row groups have {sizes.num_rows.sum()}"
+        )
+    return Footer(metadata, columns, sizes)
+
+
+def _num_leaves(type_: pa.DataType) -> int:
+    if pa.types.is_dictionary(type_) or type_.num_fields == 0:
+        return 1
+    return sum(_num_leaves(type_.field(i).type) for i in range(type_.num_fields))
 
 
 def _measure(metadata: pq.FileMetaData, leaves: list[int]) -> RowGroupSizes:
@@ -86,15 +104,3 @@ def _measure(metadata: pq.FileMetaData, leaves: list[int]) -> RowGroupSizes:
                 else chunk.total_uncompressed_size + chunk.num_values * _OBJECT_NBYTES
             )
     return RowGroupSizes(num_rows, nbytes)
-
-
-def _leaves(metadata: pq.FileMetaData) -> list[str]:
-    """Return the top-level column of each leaf; none where there is no row group to read.
-
-    Not from `metadata.schema`: it refers back to the metadata, megabytes that only the garbage collector would free.
-    """
-    if metadata.num_row_groups == 0:
-        return []
-    first = metadata.row_group(0)
-    paths = [first.column(i).path_in_schema for i in range(metadata.num_columns)]
-    return [path.split(".", 1)[0] for path in paths]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -17,6 +18,9 @@ __all__ = ["BufferPool", "BufferStatistics", "WindowMemory"]
 
 _MIN_NBYTES = 1 << 16
 """Smaller buffers come from the allocator, which keeps such memory itself."""
+
+_MAX_WASTE_NBYTES = 1 << 20
+"""Decoded memory that a view may hold and not use."""
 
 _STEP_NBYTES = 1 << 16
 """Sizes are rounded up to this, so that windows of nearly the same size find each other's buffers."""
@@ -143,7 +147,9 @@ class BufferPool:
                     return self._idle.pop(i)
         memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            memory.madvise(mmap.MADV_HUGEPAGE)
+            # Kernels without huge pages refuse the advice.
+            with suppress(OSError):
+                memory.madvise(mmap.MADV_HUGEPAGE)
         return memory
 
     def _settle(self) -> None:
@@ -192,9 +198,15 @@ class WindowMemory:
 
     def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
         """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""
-        if self._keeps:
-            return self.adopt(buffer.address + start, nbytes, buffer)
-        return np.frombuffer(buffer, np.uint8, nbytes, start)
+        borrowed = np.frombuffer(buffer, np.uint8, nbytes, start)
+        if not self._keeps:
+            return borrowed
+        if buffer.size - nbytes > max(nbytes, _MAX_WASTE_NBYTES):
+            # A part of a row group that a lane's end cuts: a view would hold all of it.
+            copy = self.take(nbytes)
+            copy[:] = borrowed
+            return copy
+        return self.adopt(buffer.address + start, nbytes, buffer)
 
     def settle(self, *, has_objects: bool) -> None:
         """Give back what decoding needed; what stays is for Python objects, as far as they are not counted here."""

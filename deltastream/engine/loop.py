@@ -52,9 +52,13 @@ class LoopThread:
         if self._scope is not None:
             self.call_soon(self._scope.cancel)
 
+    def is_current_thread(self) -> bool:
+        """Say whether the caller runs in this thread."""
+        return self._thread is current_thread()
+
     def join(self) -> None:
         """Wait for the thread to end."""
-        if self._thread is not current_thread():
+        if not self.is_current_thread():
             self._thread.join()
         if self._error is not None:
             error, self._error = self._error, None

@@ -95,12 +95,20 @@ class DecodePool:
     def statistics(self) -> PoolStatistics:
         return PoolStatistics(len(self._threads), sum(self._num_jobs), sum(self._busy_s))
 
-    def close(self) -> None:
-        """End the threads and wait for them: for the jobs that run, not for those that wait."""
+    def owns_current_thread(self) -> bool:
+        """Say whether the caller runs in one of the pool's threads."""
+        return current_thread() in self._threads
+
+    def shutdown(self) -> None:
+        """Make the threads end after the jobs that run, not those that wait; returns at once, from any thread."""
         if not self._closed:
             self._closed = True
             for _ in self._threads:
                 self._jobs.put(None)
+
+    def close(self) -> None:
+        """End the threads and wait for them."""
+        self.shutdown()
         for thread in self._threads:
             # A finalizer may close the pool from one of its own threads.
             if thread is not current_thread():

@@ -56,7 +56,10 @@ class DeltaDataLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Start the next epoch."""
-        if self.num_workers > 0 or self.pin_memory:
+        if self.num_workers > 0:
+            with self.dataset.assigned_epoch():
+                return super().__iter__()
+        if self.pin_memory:
             return super().__iter__()
         # torch's own iterator adds 12 us to every batch here, a fifth of what 34 views cost, and nothing else.
         batches = iter(self.dataset)

@@ -55,6 +55,11 @@ class FooterReader:
         for _ in range(min(self._num_threads, -(-len(new) // _MAX_FILES))):
             self._tasks.start_soon(self._read_all, groups)
 
+    def forget(self, files: Sequence[int]) -> None:
+        """Drop what was asked for and is not wanted any more."""
+        for file in files:
+            self._pending.pop(file, None)
+
     async def get(self, files: Sequence[int]) -> dict[int, Footer]:
         """Wait for the footers of `files`, and hold them no longer.
 
@@ -90,11 +95,12 @@ class FooterReader:
         try:
             self._arrived(file, (await self._read([file]))[0])
         except Exception as error:
-            self._pending[file].error = error
-            self._pending[file].done.set()
+            if (pending := self._pending.get(file)) is not None:
+                pending.error = error
+                pending.done.set()
 
     def _arrived(self, file: int, footer: Footer) -> None:
         self.num_read += 1
-        pending = self._pending[file]
-        pending.footer = footer
-        pending.done.set()
+        if (pending := self._pending.get(file)) is not None:
+            pending.footer = footer
+            pending.done.set()

@@ -74,8 +74,12 @@ class BatchIterator(Iterator[Any]):
 
     def _fail(self, error: BaseException) -> NoReturn:
         self.close()
-        if isinstance(error, Exception):
-            self._error = error
+        # Ctrl-C, say: raised once, and then an error of ours, for the epoch is not over.
+        self._error = (
+            error
+            if isinstance(error, Exception)
+            else ReadError(f"the iterator was closed by {type(error).__name__}")
+        )
         raise error
 
     def close(self) -> None:
@@ -122,22 +126,38 @@ class _Engine:
         self._pid = os.getpid()
         # It is known before it runs: what it starts may call it at once.
         self.loop = LoopThread(main)
-        self.loop.start()
+        try:
+            self.loop.start()
+        except BaseException:
+            self.pool.close()
+            raise
 
     def close(self) -> None:
+        """End everything and wait for it; in one of its own threads, where a collector may call, without waiting."""
         if os.getpid() != self._pid:
             return  # a forked child has none of the threads, and their locks as they happened to be
         self.reader.stop()
+        self.pool.shutdown()
         if self.loop is not None:
             self.loop.cancel()
-            self.loop.join()
-        self.pool.close()
-        # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
-        self.channel.drain()
-        self.buffers.close()
-        self.budget.close()
-        self.loop = None
-        release_unused_memory()
+        is_own = self.pool.owns_current_thread() or (
+            self.loop is not None and self.loop.is_current_thread()
+        )
+        if is_own:
+            # The thread may hold any lock, and others may wait for it: what is read is dropped, the rest ends itself.
+            self.channel.drain()
+            return
+        try:
+            if self.loop is not None:
+                self.loop.join()
+        finally:
+            self.pool.close()
+            # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
+            self.channel.drain()
+            self.buffers.close()
+            self.budget.close()
+            self.loop = None
+            release_unused_memory()
 
     def statistics(self, num_batches: int) -> PipelineStatistics:
         return PipelineStatistics(

@@ -31,6 +31,7 @@ class LaneReader:
         self._footers = footers
         self._windows: deque[WindowRead] = deque()
         self._block: Block | None = None
+        self._ahead: list[int] = []
         self.stop = 0
         """Lane row up to which windows were returned or passed over."""
 
@@ -47,6 +48,9 @@ class LaneReader:
     async def _enter_block(self, row: int) -> None:
         block = self._order.block(self._lane, row)
         files = [span.file for span in block.spans]
+        # A lane that others share may pass over the block whose footers were read ahead.
+        self._footers.forget([file for file in self._ahead if file not in files])
+        self._ahead = []
         # The next block's footers are asked for after this one's windows were handed out: the first batch comes first.
         footers = await self._footers.get(files)
         sizes = {file: footer.sizes for file, footer in footers.items()}
@@ -58,5 +62,6 @@ class LaneReader:
         """Begin to read the footers of the next block."""
         if self._block is not None and self._block.stop < self._num_rows:
             following = self._order.block(self._lane, self._block.stop)
-            self._footers.prefetch([span.file for span in following.spans])
+            self._ahead = [span.file for span in following.spans]
+            self._footers.prefetch(self._ahead)
             self._block = None

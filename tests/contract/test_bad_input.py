@@ -15,7 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import deltastream
-from deltastream import DeltaStreamError, FieldSpec, OptionError, create_pytorch_dataloader
+from deltastream import (
+    DeltaDataset,
+    DeltaStreamError,
+    FieldSpec,
+    OptionError,
+    ReadError,
+    create_pytorch_dataloader,
+)
 from tests.support.tables import base_ids, data_files, numbered, write_files, write_numbered
 from tests.support.transforms import fail_at_seven
 
@@ -269,3 +276,16 @@ def test_a_null_without_a_rule_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 def test_deltalake_agrees_that_these_tables_are_sound(table: Path) -> None:
     assert deltalake.DeltaTable(table).to_pyarrow_table().num_rows == 4 * FILE_ROWS
+
+
+def test_after_ctrl_c_in_next_the_iterator_does_not_look_as_if_the_epoch_were_over(
+    table: Path,
+) -> None:
+    def interrupt(value: int) -> int:
+        raise KeyboardInterrupt
+
+    batches = iter(DeltaDataset(table, [FieldSpec("id", transform=interrupt)]))
+    with pytest.raises(KeyboardInterrupt):
+        next(batches)
+    with pytest.raises(ReadError, match="closed by KeyboardInterrupt"):
+        next(batches)

@@ -14,6 +14,7 @@ from deltastream import (
     DeltaDataset,
     FieldSpec,
     NullValueError,
+    OptionError,
     create_pytorch_dataloader,
 )
 from tests.support.loaders import rows_by_id
@@ -97,3 +98,43 @@ def test_a_table_smaller_than_a_batch(
         assert len(loader) == len(sizes)
         if sizes:
             assert {row for batch in batches for row in batch} == set(range(5))
+
+
+def test_a_column_whose_name_has_a_dot_is_not_taken_for_a_field_of_a_struct(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": range(5),
+            "a": [{"b": -n, "c": "x"} for n in range(5)],
+            "a.b": [n * 10 for n in range(5)],
+            "z": [n * 7 for n in range(5)],
+        }
+    )
+    root = write_files(tmp_path / "table", [table])
+    for fields in (["a.b"], ["z"], ["a.b", "z", "a"]):
+        found = rows_by_id(root, [FieldSpec(name) for name in fields], shuffle=False)
+        for row, values in found.items():
+            assert "a.b" not in fields or int(values["a.b"]) == row * 10
+            assert "z" not in fields or int(values["z"]) == row * 7
+            assert "a" not in fields or values["a"] == {"b": -row, "c": "x"}
+
+
+@pytest.mark.parametrize("num_rows", [4, 5])
+def test_a_list_column_that_was_added_later_is_none_in_older_files(
+    tmp_path: Path, num_rows: int
+) -> None:
+    root = tmp_path / "table"
+    deltalake.write_deltalake(root, pa.table({"id": range(num_rows)}))
+    later = pa.table({"id": [num_rows], "v": pa.array([[1, 2, 3]], pa.list_(pa.int64()))})
+    deltalake.write_deltalake(root, later, mode="append", schema_mode="merge")
+    fields = [FieldSpec("v", null_mask=True, ragged=True)]
+    found = rows_by_id(root, fields, shuffle=False)
+    assert [found[row]["v"] for row in range(num_rows)] == [None] * num_rows
+    assert found[num_rows]["v"].tolist() == [1, 2, 3]
+
+
+def test_an_epoch_that_cannot_be_counted_is_refused(tmp_path: Path) -> None:
+    root = write_files(tmp_path / "table", [pa.table({"id": range(5)})])
+    dataset = DeltaDataset(root)
+    for epoch in (-1, 1 << 24):
+        with pytest.raises(OptionError, match="epoch must be in"):
+            dataset.set_epoch(epoch)

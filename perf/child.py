@@ -114,3 +114,6 @@ def tell(event: str, **values: float | bool) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    # A pyarrow dataset scan can abort the interpreter at its exit ("terminate called without an active exception").
+    sys.stdout.flush()
+    os._exit(0)

@@ -48,7 +48,7 @@ def our_threads() -> list[str]:
 
 
 def open_files() -> dict[str, str]:
-    """The descriptors of this process, but for pipes: those are torch's queues to its workers, closed by its threads."""
+    """The descriptors of this process but for pipes: torch closes those to its workers in threads of its own."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:

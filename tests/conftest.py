@@ -91,7 +91,11 @@ def _no_thread_left() -> Iterator[None]:
 
 def _outside_data(variable: str, what: str) -> Path:
     # Unset means that it is not here; set but wrong must never pass for that.
-    value = os.environ.get(variable, "")
-    if not value:
+    value = os.environ.get(variable)
+    if value is None:
         pytest.skip(f"set {variable} to a folder of {what} to run this test")
+    if not value:
+        pytest.fail(
+            f"{variable} is set and empty: unset it, or set it to a folder of {what}", pytrace=False
+        )
     return Path(value).resolve()

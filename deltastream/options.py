@@ -59,3 +59,7 @@ class OrderOptions:
                 raise OptionError(f"{name} must be an integer of at least 1, got {value!r}")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 63:
             raise OptionError(f"seed must be an integer in [0, 2**63), got {self.seed!r}")
+
+    def num_microbatches(self, num_rows: int) -> int:
+        """Return how many microbatches an epoch of `num_rows` rows has, for any number of lanes."""
+        return num_rows // self.batch_size if self.drop_last else -(-num_rows // self.batch_size)

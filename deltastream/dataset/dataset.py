@@ -235,8 +235,7 @@ class DeltaDataset(IterableDataset[Any]):
         return {**self.__dict__, "_last": None}
 
     def _schedule(self, consumer: Consumer) -> Schedule:
-        num_rows, batch_size = self.num_rows, self.batch_size
-        num_microbatches = num_rows // batch_size if self.drop_last else -(-num_rows // batch_size)
+        num_microbatches = self._plan.order.num_microbatches(self.num_rows)
         return Schedule(num_microbatches, 0, consumer, self._plan.pad, self.drop_last)
 
     def _start(self, consumer: Consumer, epoch: int) -> BatchIterator:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
+from deltastream.decode import Projection, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
@@ -97,15 +98,13 @@ async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt
     column = snapshot.files["num_records"]
     counts: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
 
+    nothing = Projection(pa.schema([]), frozenset())
+
     def count(file: int) -> int:
+        context = files.context(file, stage="footer")
         with files.open(file) as source:
-            try:
-                return int(pq.read_metadata(source).num_rows)
-            except (pa.ArrowException, OSError) as error:
-                context = files.context(file, stage="footer")
-                raise FileCorruptError(
-                    f"{context}: not a readable Parquet footer: {error}"
-                ) from error
+            footer = read_footer(source, nothing, num_records=None, context=context)
+        return int(footer.sizes.num_rows.sum())
 
     def count_all(unknown: npt.NDArray[np.int64]) -> None:
         for file in unknown:

@@ -44,11 +44,8 @@ class EpochOrder:
         """Epoch row at which each file starts; the last entry is N."""
         np.cumsum(live_rows[files], out=self.starts[1:])
         self.num_rows = int(self.starts[-1])
-        batch_size = options.batch_size
-        self.lane_batches = self.num_rows // (lanes * batch_size)
-        self.num_microbatches = (
-            self.num_rows // batch_size if options.drop_last else -(-self.num_rows // batch_size)
-        )
+        self.lane_batches = self.num_rows // (lanes * options.batch_size)
+        self.num_microbatches = options.num_microbatches(self.num_rows)
 
     def __repr__(self) -> str:
         return (

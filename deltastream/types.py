@@ -9,7 +9,33 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["ByteRange", "FileContext", "ObjectInfo", "RowGroupSizes", "Snapshot"]
+__all__ = [
+    "DELETION_VECTOR",
+    "FIELD_ID",
+    "PHYSICAL_NAME",
+    "ByteRange",
+    "FileContext",
+    "ObjectInfo",
+    "RowGroupSizes",
+    "Snapshot",
+]
+
+PHYSICAL_NAME = b"delta.columnMapping.physicalName"
+"""Key of a schema field's Arrow metadata, at every level: its name in the files, in statistics and partition values."""
+
+FIELD_ID = b"delta.columnMapping.id"
+"""Key of a schema field's Arrow metadata, at every level: its Parquet field id, as decimal text."""
+
+DELETION_VECTOR = pa.struct(
+    [
+        ("storage_type", pa.string()),
+        ("path_or_inline", pa.string()),
+        ("offset", pa.int32()),
+        ("nbytes", pa.int32()),
+        ("cardinality", pa.int64()),
+    ]
+)
+"""Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,20 +75,30 @@ class Snapshot:
     table_id: str
     """``metaData.id``."""
     schema: pa.Schema
-    """The logical schema: columns in the table's order, partition columns among them."""
+    """The logical schema: columns in the table's order, partition columns among them. Under column mapping its fields
+    carry `PHYSICAL_NAME` and `FIELD_ID`."""
     partition_columns: tuple[str, ...]
     configuration: Mapping[str, str]
     min_reader_version: int
     reader_features: tuple[str, ...]
     files: pa.Table
     """Columns ``path`` (string, percent-decoded, relative to the table or absolute), ``nbytes`` (int64),
-    ``modified_ms`` (int64), ``num_records`` (int64; null where the log has no statistics)."""
+    ``modified_ms`` (int64), ``num_records`` (int64, deleted rows among them; null where the log has no statistics),
+    ``deletion_vector`` (`DELETION_VECTOR`; null where there is none)."""
     partitions: pa.Table
     """One column per partition column, typed as in `schema`."""
+    statistics: pa.Table | None = None
+    """For each column path that was asked for, in that order, ``struct<min, max, null_count>``: no value but NaN lies
+    outside ``[min, max]``, and there are at most `null_count` nulls; each is null where the log says nothing sure."""
 
     def __post_init__(self) -> None:
         if self.files.num_rows != self.partitions.num_rows and self.partition_columns:
             raise ValueError("files and partitions need the same number of rows")
+
+    @property
+    def column_mapping(self) -> str:
+        """How columns are found in the files: "none", "name" (by `PHYSICAL_NAME`) or "id" (by `FIELD_ID`)."""
+        return self.configuration.get("delta.columnMapping.mode", "none").lower()
 
 
 @dataclass(frozen=True, slots=True)

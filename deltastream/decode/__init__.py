@@ -2,6 +2,6 @@
 
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
-from deltastream.decode.row_group import decode_row_group
+from deltastream.decode.row_group import RowGroupDecoder
 
-__all__ = ["Footer", "Projection", "decode_row_group", "read_footer"]
+__all__ = ["Footer", "Projection", "RowGroupDecoder", "read_footer"]

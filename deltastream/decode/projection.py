@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -42,15 +43,16 @@ class Projection:
 
     def conform(
         self,
+        names: Sequence[str],
         columns: dict[str, pa.Array],
         partition: dict[str, pa.Scalar],
         num_rows: int,
         context: FileContext,
     ) -> dict[str, pa.Array]:
-        """Return the table's columns: cast where the file's type is another, null where the file lacks one."""
+        """Return the table's columns `names`: cast where the file's type is another, null where the file lacks one."""
         arrays = {}
-        for field in self.schema:
-            name = field.name
+        for name in names:
+            field = self.schema.field(name)
             if name in columns:
                 arrays[name] = self._cast(columns[name], field, context)
             elif name in self.partition_columns:

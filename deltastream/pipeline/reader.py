@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from threading import BoundedSemaphore, Event
 
@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from deltastream.batch import Chunk, ChunkBuilder
-from deltastream.decode import Footer, decode_row_group, read_footer
+from deltastream.decode import Footer, RowGroupDecoder, read_footer
 from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool, WindowMemory
 from deltastream.engine.channel import Channel
@@ -25,6 +25,9 @@ from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.plan import EpochOrder, WindowSlice
 
 __all__ = ["LaneChunk", "Reader"]
+
+_JOB_NBYTES = 2 << 20
+"""Decoded bytes of the row groups of one job: at least 2 ms of work."""
 
 LaneChunk = tuple[LaneKey, Chunk]
 """A chunk and the key of the lane it belongs to."""
@@ -155,13 +158,13 @@ class Reader:
             window.positions if self._order.options.shuffle else None,
             start=window.start,
             stop=window.stop,
-            memory=WindowMemory(
-                self._buffers, charge, window.nbytes, keeps=not self._order.options.shuffle
-            ),
+            num_parts=len(window.slices),
+            memory=WindowMemory(self._buffers, charge, window.nbytes),
             transform_slots=self._transform_slots,
             stopped=self._stopped,
         )
-        left = len(window.slices)
+        jobs = list(_jobs(window.slices))
+        left = len(jobs)
         self._num_decoding += left
 
         def done(_: None, error: BaseException | None) -> None:
@@ -170,7 +173,6 @@ class Reader:
             self._num_decoding -= 1
             if self._num_decoding <= self._pool.num_threads + 1:
                 self._few_decoding.set()
-            self.num_row_groups += 1
             if error is not None:
                 slot.fail(error)
             elif left == 0:
@@ -179,16 +181,29 @@ class Reader:
                 except Exception as failure:
                     slot.fail(failure)
 
+        self.num_row_groups += len(window.slices)
         start = 0
-        for part in window.slices:
-            decode = partial(self._decode, builder, part, start, read.footers[part.file])
-            self._pool.submit(decode, done)
+        for parts in jobs:
+            self._pool.submit(partial(self._decode_all, builder, parts, start, read.footers), done)
+            start += sum(part.num_rows for part in parts)
+
+    def _decode_all(
+        self,
+        builder: ChunkBuilder,
+        parts: list[WindowSlice],
+        start: int,
+        footers: dict[int, Footer],
+    ) -> None:
+        for part in parts:
+            self._decode(builder, part, start, footers[part.file])
             start += part.num_rows
 
     def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
-        with self._files.open(part.file) as source:
-            columns = decode_row_group(
+        rows = slice(start, start + part.num_rows)
+        with (
+            self._files.open(part.file) as source,
+            RowGroupDecoder(
                 source,
                 footer,
                 part.row_group,
@@ -197,9 +212,22 @@ class Reader:
                 start=part.start,
                 stop=part.stop,
                 context=context,
-            )
-        rows = slice(start, start + part.num_rows)
-        builder.add(columns, rows, context=context, first_row=part.start)
+            ) as decoder,
+        ):
+            builder.add(decoder.decode, rows, context=context, first_row=part.start)
+
+
+def _jobs(slices: Sequence[WindowSlice]) -> Iterator[list[WindowSlice]]:
+    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms."""
+    job: list[WindowSlice] = []
+    nbytes = 0
+    for part in slices:
+        if job and nbytes + part.nbytes > _JOB_NBYTES:
+            yield job
+            job, nbytes = [], 0
+        job.append(part)
+        nbytes += part.nbytes
+    yield job
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

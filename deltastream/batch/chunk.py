@@ -32,6 +32,10 @@ class Chunk:
     charge: Charge
     """What the arrays do not hold themselves: the bytes of Python objects."""
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())
+
 
 class ChunkBuilder:
     """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.

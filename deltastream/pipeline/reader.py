@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from threading import BoundedSemaphore, Event
+from typing import Generic
 
 import anyio
 from anyio.abc import TaskGroup
 
-from deltastream.batch import Chunk, ChunkBuilder
 from deltastream.decode import Footer, decode_row_group, read_footer
 from deltastream.engine.budget import ByteBudget, Charge
-from deltastream.engine.buffers import BufferPool, WindowMemory
+from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots, Slot
@@ -21,44 +20,42 @@ from deltastream.fetch import LocalFiles
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
-from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.plan import ReadPlan
+from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
 from deltastream.plan import EpochOrder, WindowSlice
 
-__all__ = ["LaneChunk", "Reader"]
-
-LaneChunk = tuple[LaneKey, Chunk]
-"""A chunk and the key of the lane it belongs to."""
+__all__ = ["Reader"]
 
 
-class Reader:
+class Reader(Generic[C]):
     """Reads windows in the order in which the consumer will need them; they are decoded in any order."""
 
     def __init__(
         self,
         plan: ReadPlan,
         order: EpochOrder,
-        options: ReadOptions,
+        chunks: WindowChunks[C],
         files: LocalFiles,
         pool: DecodePool,
         budget: ByteBudget,
         buffers: BufferPool,
-        channel: Channel[LaneChunk],
+        channel: Channel[LaneChunk[C]],
     ) -> None:
+        """`chunks` says what becomes of the decoded row groups."""
         self._plan = plan
         self._projection = plan.projection
         self._order = order
+        self._chunks = chunks
         self._files = files
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
         self._channel = channel
-        self._slots: OrderedSlots[LaneChunk] = OrderedSlots(self._deliver, self._end)
+        self._slots: OrderedSlots[LaneChunk[C]] = OrderedSlots(self._deliver, self._end)
         self._num_decoding = 0
         self._few_decoding = anyio.Event()
         self._ended = anyio.Event()
         self._scope: anyio.CancelScope | None = None
-        self._transform_slots = BoundedSemaphore(options.transform_threads)
-        self._stopped = Event()
         self.num_windows = 0
         self.num_row_groups = 0
         self.num_footers = 0
@@ -76,10 +73,6 @@ class Reader:
         finally:
             self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
-
-    def stop(self) -> None:
-        """Make transforms that run end at their next row; from any thread."""
-        self._stopped.set()
 
     async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
@@ -100,11 +93,10 @@ class Reader:
             # What was read before it is delivered before it.
             self._slots.reserve().fail(error)
 
-    def _deliver(self, item: LaneChunk) -> bool:
+    def _deliver(self, item: LaneChunk[C]) -> bool:
         # Before it is sent: once the consumer has it, it may be starving again.
         self._budget.feed()
-        nbytes = sum(array.nbytes for array in item[1].arrays.values())
-        if not self._channel.try_send(item, nbytes, on_room=self._slots.resume):
+        if not self._channel.try_send(item, item[1].nbytes, on_room=self._slots.resume):
             return False
         self._budget.arrived()
         return True
@@ -145,22 +137,12 @@ class Reader:
             await self._few_decoding.wait()
 
     def _read_window(
-        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
+        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk[C]]
     ) -> None:
         """Give the window's row groups to the decode pool; the last one to end fills the slot."""
         window = read.window
         self.num_windows += 1
-        builder = ChunkBuilder(
-            self._plan.layout,
-            window.positions if self._order.options.shuffle else None,
-            start=window.start,
-            stop=window.stop,
-            memory=WindowMemory(
-                self._buffers, charge, window.nbytes, keeps=not self._order.options.shuffle
-            ),
-            transform_slots=self._transform_slots,
-            stopped=self._stopped,
-        )
+        builder = self._chunks.begin(window, charge, self._buffers)
         left = len(window.slices)
         self._num_decoding += left
 
@@ -185,7 +167,9 @@ class Reader:
             self._pool.submit(decode, done)
             start += part.num_rows
 
-    def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
+    def _decode(
+        self, builder: WindowBuilder[C], part: WindowSlice, start: int, footer: Footer
+    ) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
         with self._files.open(part.file) as source:
             columns = decode_row_group(

@@ -1,0 +1,42 @@
+"""Owns the plan of a dataset: a read plan, and the batches its rows become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from deltastream.batch import Layout
+from deltastream.decode import Projection
+from deltastream.pipeline import ReadPlan
+from deltastream.types import Snapshot
+
+__all__ = ["BatchPlan", "project"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan(ReadPlan):
+    """What every consumer of a dataset reads, and how it is batched."""
+
+    layout: Layout
+    pad: bool
+
+    @property
+    def window_nbytes(self) -> int:
+        """About how many bytes a full shuffle window has, from the fields' widths or else the files' sizes."""
+        num_rows = int(self.live_rows.sum())
+        width = self.layout.row_nbytes
+        if width is None:
+            nbytes = int(self.snapshot.files["nbytes"].to_numpy().sum())
+            width = -(-nbytes // num_rows) if num_rows else 0
+        return min(width * min(num_rows, self.order.shuffle_rows), self.order.shuffle_nbytes)
+
+
+def project(snapshot: Snapshot, layout: Layout) -> Projection:
+    """Return the columns that the fields are made of."""
+    columns = layout.columns
+    return Projection(
+        pa.schema([snapshot.schema.field(name) for name in columns]),
+        frozenset(snapshot.partition_columns) & frozenset(columns),
+        layout.object_columns,
+    )

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.engine.budget import Charge
@@ -48,7 +50,7 @@ class _RowsBuilder:
         rows: slice,
         *,
         context: FileContext,
-        first_row: int,
+        row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
         arrays = [_as_type(columns[field.name], field.type) for field in self._schema]
         if arrays:

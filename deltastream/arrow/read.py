@@ -99,7 +99,8 @@ def iter_arrow(
         partitioned = frozenset(snapshot.partition_columns) & frozenset(schema.names)
         # One row a batch: every row count is a multiple of it.
         order = OrderOptions(batch_size=1)
-        return ReadPlan(snapshot, rows.live_rows, Projection(schema, partitioned), order)
+        projection = Projection(schema, partitioned)
+        return ReadPlan(snapshot, rows.num_records, rows.live_rows, projection, order)
 
     planned = run_planning(plan)
     options = ReadOptions(memory_budget, decode_threads or usable_cores())

@@ -127,6 +127,7 @@ class DeltaDataset(IterableDataset[Any]):
         )
         self._plan = BatchPlan(
             rows.snapshot,
+            rows.num_records,
             rows.live_rows,
             project(rows.snapshot, layout),
             replace(order, block_rows=choose_block_rows(rows.live_rows, shuffle_rows=shuffle_rows)),

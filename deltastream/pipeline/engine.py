@@ -12,7 +12,7 @@ from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.loop import LoopThread
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.pipeline.needs import Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.reader import Reader
@@ -55,6 +55,7 @@ class ReadEngine(Generic[C]):
             order,
             chunks,
             LocalFiles(plan.snapshot, storage),
+            DeletionVectors(plan.snapshot, storage, plan.num_records),
             self.pool,
             self.budget,
             self.buffers,

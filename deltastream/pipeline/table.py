@@ -11,11 +11,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deltastream.decode import Projection, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
+from deltastream.errors import LogCorruptError
 from deltastream.fetch import LocalFiles
 from deltastream.log import read_snapshot
 from deltastream.options import PLANNING_THREADS
@@ -44,6 +46,8 @@ class PlannedRows:
     """The files to read, and how many live rows each has."""
 
     snapshot: Snapshot
+    num_records: npt.NDArray[np.int64]
+    """Rows per file, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     files: LocalFiles
 
@@ -73,11 +77,13 @@ async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
             snapshot, files=snapshot.files.filter(keep), partitions=snapshot.partitions.filter(keep)
         )
     files = LocalFiles(snapshot, storage)
-    return PlannedRows(snapshot, await _count(snapshot, files, pool), files)
+    num_records = await _count(snapshot, files, pool)
+    live_rows = num_records - _count_deleted(snapshot, num_records)
+    return PlannedRows(snapshot, num_records, live_rows, files)
 
 
 async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:
-    """Return the live rows per file; a file without statistics has its footer read."""
+    """Return the rows per file, deleted ones among them; a file without statistics has its footer read."""
     column = snapshot.files["num_records"]
     counts: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
 
@@ -95,3 +101,21 @@ async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt
 
     await pool.run(count_all, np.flatnonzero(counts < 0))
     return counts
+
+
+def _count_deleted(snapshot: Snapshot, num_records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return how many rows of each file are deleted, from the log alone: no vector is read for it.
+
+    Raises:
+        LogCorruptError: There are more than the file has rows.
+    """
+    column = pc.struct_field(snapshot.files["deletion_vector"], "cardinality")
+    found: npt.NDArray[np.int64] = column.fill_null(0).to_numpy().astype(np.int64)
+    wrong = np.flatnonzero((found < 0) | (found > num_records))
+    if len(wrong):
+        file = int(wrong[0])
+        raise LogCorruptError(
+            f"{snapshot.table_uri} version {snapshot.version}, file {snapshot.files['path'][file].as_py()!r}: its "
+            f"deletion vector deletes {found[file]} rows, and it has {num_records[file]}"
+        )
+    return found

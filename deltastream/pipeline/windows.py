@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.engine.budget import Charge
@@ -41,9 +43,9 @@ class WindowBuilder(Protocol[C_co]):
         rows: slice,
         *,
         context: FileContext,
-        first_row: int,
+        row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
-        """Add `rows` of the window; runs in the decode pool, several at once."""
+        """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once."""
         ...
 
     def finish(self) -> C_co:

@@ -192,7 +192,6 @@ class Reader:
                 source,
                 footer,
                 part.row_group,
-                self._projection,
                 self._plan.partition(part.file),
                 start=part.start,
                 stop=part.stop,

@@ -99,7 +99,8 @@ def iter_arrow(
         partitioned = frozenset(snapshot.partition_columns) & frozenset(schema.names)
         # One row a batch: every row count is a multiple of it.
         order = OrderOptions(batch_size=1)
-        projection = Projection(schema, partitioned)
+        mapping = snapshot.column_mapping
+        projection = Projection(schema, partitioned, column_mapping=mapping)
         return ReadPlan(snapshot, rows.num_records, rows.live_rows, projection, order)
 
     planned = run_planning(plan)

@@ -39,4 +39,5 @@ def project(snapshot: Snapshot, layout: Layout) -> Projection:
         pa.schema([snapshot.schema.field(name) for name in columns]),
         frozenset(snapshot.partition_columns) & frozenset(columns),
         layout.object_columns,
+        snapshot.column_mapping,
     )

@@ -214,7 +214,6 @@ class Reader(Generic[C]):
                 source,
                 footer,
                 part.row_group,
-                self._projection,
                 self._plan.partition(part.file),
                 rows=numbers,
                 context=context,

@@ -29,12 +29,11 @@ COLUMNS = {
 
 
 def check(rows: np.ndarray | range) -> None:
-    found = take_rows(COLUMNS, rows)
-    assert list(found) == list(COLUMNS)
-    for name, column in COLUMNS.items():
+    found = take_rows(list(COLUMNS.values()), rows)
+    for (name, column), taken in zip(COLUMNS.items(), found, strict=True):
         everything = column.to_pylist()
-        assert found[name].to_pylist() == [everything[row] for row in rows], name
-        assert found[name].type == column.type
+        assert taken.to_pylist() == [everything[row] for row in rows], name
+        assert taken.type == column.type
 
 
 @given(st.sets(st.integers(0, NUM_ROWS - 1)))
@@ -49,7 +48,7 @@ def test_few_and_many_dropped_rows_leave_the_same_as_any(dropped: list[int]) -> 
 
 def test_rows_that_lie_one_after_the_other_are_not_copied() -> None:
     for rows in (range(50, 60), np.arange(50, 60)):
-        found = take_rows(COLUMNS, rows)
+        kept = ("number", "text", "list")
         check(rows)
-        for name in ("number", "text", "list"):
-            assert found[name].offset == 50
+        for column in take_rows([COLUMNS[name] for name in kept], rows):
+            assert column.offset == 50

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,12 @@ __all__ = [
     "FIELD_ID",
     "PHYSICAL_NAME",
     "ByteRange",
+    "DeletionVector",
     "FileContext",
     "ObjectInfo",
     "RowGroupSizes",
     "Snapshot",
+    "column_mapping",
 ]
 
 PHYSICAL_NAME = b"delta.columnMapping.physicalName"
@@ -38,6 +40,20 @@ DELETION_VECTOR = pa.struct(
 """Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"."""
 
 
+def column_mapping(
+    min_reader_version: int, reader_features: Collection[str], configuration: Mapping[str, str]
+) -> str:
+    """Return the mode of a table's column mapping, in lower case.
+
+    Delta PROTOCOL.md, "Column Mapping": the property counts on reader version 2, which lists no features, and on 3
+    where the feature is listed; elsewhere it is to be left alone.
+    """
+    is_listed = min_reader_version >= 3 and "columnMapping" in reader_features
+    is_supported = min_reader_version == 2 or is_listed
+    mode = configuration.get("delta.columnMapping.mode", "none")
+    return mode.lower() if is_supported else "none"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ByteRange:
     """A half-open byte range ``[start, stop)`` of one object."""
@@ -48,6 +64,39 @@ class ByteRange:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"need 0 <= start < stop, got [{self.start}, {self.stop})")
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionVector:
+    """Where the log says that the deleted rows of a file are listed.
+
+    Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"; the fields are those of `DELETION_VECTOR`.
+    """
+
+    storage_type: str
+    """"u": a file beside the table's, named by a UUID; "p": a file anywhere; "i": in the descriptor itself."""
+    path_or_inline: str
+    offset: int | None
+    """Where it begins in its file; None if the log does not say."""
+    nbytes: int
+    """Bytes of the serialized bitmap, magic number included."""
+    cardinality: int
+    """How many rows it deletes."""
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("sizeInBytes", self.nbytes),
+            ("cardinality", self.cardinality),
+            ("offset", self.offset or 0),
+        ):
+            if value < 0:
+                raise ValueError(f"need {name} >= 0, got {value}")
+
+    def __str__(self) -> str:
+        """Return its unique id in the log, for messages."""
+        what = self.path_or_inline
+        shown = what if len(what) <= 160 else f"{what[:40]}..."
+        return f"{self.storage_type}{shown}" + ("" if self.offset is None else f"@{self.offset}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +125,8 @@ class Snapshot:
     """``metaData.id``."""
     schema: pa.Schema
     """The logical schema: columns in the table's order, partition columns among them. Under column mapping its fields
-    carry `PHYSICAL_NAME` and `FIELD_ID`."""
+    carry `PHYSICAL_NAME` and `FIELD_ID`. A variant is ``struct<value: binary, metadata: binary>``, whose two fields
+    never carry them."""
     partition_columns: tuple[str, ...]
     configuration: Mapping[str, str]
     min_reader_version: int
@@ -98,7 +148,7 @@ class Snapshot:
     @property
     def column_mapping(self) -> str:
         """How columns are found in the files: "none", "name" (by `PHYSICAL_NAME`) or "id" (by `FIELD_ID`)."""
-        return self.configuration.get("delta.columnMapping.mode", "none").lower()
+        return column_mapping(self.min_reader_version, self.reader_features, self.configuration)
 
 
 @dataclass(frozen=True, slots=True)

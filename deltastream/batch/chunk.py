@@ -15,7 +15,7 @@ from deltastream.batch.convert import convert
 from deltastream.batch.groups import FieldRead, column_groups
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.place import Placement, Stack, placement
-from deltastream.batch.rows import row_values
+from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
 from deltastream.types import FileContext
@@ -32,6 +32,10 @@ class Chunk:
     arrays: dict[str, AnyArray]
     charge: Charge
     """What the arrays do not hold themselves: the bytes of Python objects."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())
 
 
 class ChunkBuilder:
@@ -77,11 +81,12 @@ class ChunkBuilder:
         rows: slice,
         *,
         context: FileContext,
-        first_row: int,
+        row_numbers: RowNumbers,
     ) -> None:
         """Add `rows` of the window, numbered in the order in which they are read.
 
         ``decode(names)`` gives some of their columns; each is placed, and dropped, before others are decoded.
+        `row_numbers` are theirs in the row group, for messages.
         """
         self._allocate()
         places = placement(self._positions, rows)
@@ -91,7 +96,7 @@ class ChunkBuilder:
             columns = decode(list(dict.fromkeys(n for read in group for n in read.columns)))
             for read in group:
                 sources = [columns[name] for name in read.columns]
-                for name, values in self._convert(read, sources, context, first_row):
+                for name, values in self._convert(read, sources, context, row_numbers):
                     if read.index is None:
                         self._place(read.field, name, values, places)
                         continue
@@ -103,13 +108,17 @@ class ChunkBuilder:
                         stacks.pop(name).finish()
 
     def _convert(
-        self, read: FieldRead, columns: list[pa.Array], context: FileContext, first_row: int
+        self,
+        read: FieldRead,
+        columns: list[pa.Array],
+        context: FileContext,
+        row_numbers: RowNumbers,
     ) -> Iterator[tuple[str, AnyArray]]:
         """Yield the arrays of a field (or of one of its stacked columns) and of its mask."""
         field = read.field
         if field.kind == "rows":
             with self._transform_slots:
-                values = row_values(columns, field.spec, context, first_row, self._stopped.is_set)
+                values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
             yield field.target, values
             return
         memory = ColumnMemory(self._memory, keeps=field.target not in self._arrays)

@@ -15,9 +15,12 @@ from typing import Any, Literal
 from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.batch import PackedBatch
-from deltastream.dataset.planning import TableRequest, plan_table
+from deltastream.dataset.batches import BatchIterator
+from deltastream.dataset.plan import BatchPlan, project
+from deltastream.dataset.planning import plan_table
 from deltastream.dataset.progress import EpochCounter
 from deltastream.dataset.topology import resolve_ranks
+from deltastream.engine.pool import usable_cores
 from deltastream.errors import MemoryBudgetError, OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
@@ -26,7 +29,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_ROWS,
     OrderOptions,
 )
-from deltastream.pipeline import BatchIterator, PipelineStatistics, ReadOptions, ReadPlan
+from deltastream.pipeline import PipelineStatistics, ReadOptions, RowsRequest
 from deltastream.plan import (
     Consumer,
     PartitionFilter,
@@ -117,18 +120,18 @@ class DeltaDataset(IterableDataset[Any]):
         self._decode_threads = decode_threads
         self._transform_threads = transform_threads
         order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
-        planned = plan_table(
-            TableRequest(
-                path, version, timestamp, fields, partition_filter, row_dicts, storage_options
-            )
+        rows, layout = plan_table(
+            RowsRequest(path, version, timestamp, partition_filter, storage_options),
+            fields,
+            row_dicts=row_dicts,
         )
-        self._plan = ReadPlan(
-            planned.snapshot,
-            planned.live_rows,
-            replace(
-                order, block_rows=choose_block_rows(planned.live_rows, shuffle_rows=shuffle_rows)
-            ),
-            planned.layout,
+        self._plan = BatchPlan(
+            rows.snapshot,
+            rows.num_records,
+            rows.live_rows,
+            project(rows.snapshot, layout),
+            replace(order, block_rows=choose_block_rows(rows.live_rows, shuffle_rows=shuffle_rows)),
+            layout,
             pad=self._num_ranks > 1 if pad is None else pad,
         )
         self._epochs = EpochCounter()
@@ -243,13 +246,13 @@ class DeltaDataset(IterableDataset[Any]):
         budget = max(1, self._memory_budget // consumer.num_workers)
         lanes = self._choose_lanes(consumer, budget)
         self._check_lanes(schedule, lanes, budget)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = self._decode_threads or max(1, (cores or 1) // consumer.num_workers)
+        threads = self._decode_threads or max(1, usable_cores() // consumer.num_workers)
         return BatchIterator(
             self._plan,
             self._plan.epoch(epoch, lanes=lanes),
             schedule,
-            ReadOptions(budget, threads, self._transform_threads or threads),
+            ReadOptions(budget, threads),
+            transform_threads=self._transform_threads or threads,
         )
 
     def _choose_lanes(self, consumer: Consumer, budget: int) -> int:

@@ -1,7 +1,16 @@
 """From Parquet bytes to Arrow columns of the table's schema. Everything here blocks: it runs in the decode pool."""
 
+from deltastream.decode.deletion_vector import parse_deletion_vector
+from deltastream.decode.first_rows import decode_first_rows
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import RowGroupDecoder
 
-__all__ = ["Footer", "Projection", "RowGroupDecoder", "read_footer"]
+__all__ = [
+    "Footer",
+    "Projection",
+    "RowGroupDecoder",
+    "decode_first_rows",
+    "parse_deletion_vector",
+    "read_footer",
+]

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.options import OrderOptions
 from deltastream.plan import EpochOrder
@@ -24,8 +23,6 @@ class ReadOptions:
     memory_budget: int
     """Bytes one iterator may hold."""
     decode_threads: int
-    transform_threads: int
-    """How many threads may run transforms at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +30,13 @@ class ReadPlan:
     """A snapshot and what is wanted of it."""
 
     snapshot: Snapshot
+    num_records: npt.NDArray[np.int64]
+    """Rows per file of the snapshot, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     """Live rows per file of the snapshot."""
+    projection: Projection
+    """The columns to decode."""
     order: OrderOptions
-    layout: Layout
-    pad: bool
-
-    @property
-    def projection(self) -> Projection:
-        """The columns to decode."""
-        columns = self.layout.columns
-        return Projection(
-            pa.schema([self.snapshot.schema.field(name) for name in columns]),
-            frozenset(self.snapshot.partition_columns) & frozenset(columns),
-            self.layout.object_columns,
-        )
-
-    @property
-    def window_nbytes(self) -> int:
-        """About how many bytes a full shuffle window has."""
-        num_rows = min(int(self.live_rows.sum()), self.order.shuffle_rows)
-        return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
-
-    @property
-    def num_windows(self) -> int:
-        """About how many full shuffle windows the table has."""
-        num_rows = int(self.live_rows.sum())
-        by_nbytes = -(-self._row_nbytes * num_rows // self.order.shuffle_nbytes)
-        return max(by_nbytes, -(-num_rows // self.order.shuffle_rows))
-
-    @property
-    def _row_nbytes(self) -> int:
-        """About how many bytes a row has, from the fields' widths or else the files' sizes."""
-        width = self.layout.row_nbytes
-        if width is None:
-            num_rows = max(1, int(self.live_rows.sum()))
-            width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
-        return width
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:
         return EpochOrder(self.live_rows, self.order, lanes=lanes, epoch=epoch)

@@ -108,7 +108,12 @@ def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
     def decode(names: Sequence[str]) -> dict[str, pa.Array]:
         return {name: rows.column(name).chunk(0) for name in names}
 
-    target.add(decode, slice(offset, offset + rows.num_rows), context=CONTEXT, first_row=offset)
+    target.add(
+        decode,
+        slice(offset, offset + rows.num_rows),
+        context=CONTEXT,
+        row_numbers=range(offset, offset + rows.num_rows),
+    )
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:

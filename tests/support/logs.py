@@ -20,6 +20,8 @@ from deltastream.types import Snapshot
 
 __all__ = [
     "CHECKPOINT",
+    "VECTOR",
+    "Action",
     "LogFolder",
     "add",
     "commit_info",
@@ -33,7 +35,16 @@ __all__ = [
 Action = dict[str, Any]
 
 _STRINGS = pa.map_(pa.string(), pa.string())
-_VECTOR = pa.struct(
+VECTOR: dict[str, Any] = {
+    "storageType": "u",
+    "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^",
+    "offset": 4,
+    "sizeInBytes": 40,
+    "cardinality": 6,
+}
+"""A deletion vector's descriptor, from PROTOCOL.md."""
+
+_VECTOR_TYPE = pa.struct(
     [
         ("storageType", pa.string()),
         ("pathOrInlineDv", pa.string()),
@@ -50,12 +61,12 @@ _ADD = [
     ("dataChange", pa.bool_()),
     ("stats", pa.string()),
     ("stats_parsed", pa.struct([("numRecords", pa.int64())])),
-    ("deletionVector", _VECTOR),
+    ("deletionVector", _VECTOR_TYPE),
 ]
 CHECKPOINT = pa.schema(
     [
         ("add", pa.struct(_ADD)),
-        ("remove", pa.struct([("path", pa.string()), ("deletionVector", _VECTOR)])),
+        ("remove", pa.struct([("path", pa.string()), ("deletionVector", _VECTOR_TYPE)])),
         (
             "metaData",
             pa.struct(
@@ -85,15 +96,11 @@ CHECKPOINT = pa.schema(
 
 
 def schema_string(fields: Mapping[str, Any]) -> str:
-    return json.dumps(
-        {
-            "type": "struct",
-            "fields": [
-                {"name": name, "type": type_, "nullable": True, "metadata": {}}
-                for name, type_ in fields.items()
-            ],
-        }
-    )
+    columns = [
+        {"name": name, "type": type_, "nullable": True, "metadata": {}}
+        for name, type_ in fields.items()
+    ]
+    return json.dumps({"type": "struct", "fields": columns})
 
 
 def protocol(reader: int = 1, features: Sequence[str] | None = None) -> Action:
@@ -106,15 +113,20 @@ def protocol(reader: int = 1, features: Sequence[str] | None = None) -> Action:
 def metadata(
     fields: Mapping[str, Any] | None = None,
     *,
+    columns: Sequence[Mapping[str, Any]] | None = None,
     partition_columns: Sequence[str] = (),
     configuration: Mapping[str, str] | None = None,
     table_id: str = "a-table",
 ) -> Action:
+    """A metaData action; `fields` are plain nullable columns, `columns` any, as the schema has them."""
+    schema = schema_string(fields or {"x": "long"})
+    if columns is not None:
+        schema = json.dumps({"type": "struct", "fields": list(columns)})
     return {
         "metaData": {
             "id": table_id,
             "format": {"provider": "parquet", "options": {}},
-            "schemaString": schema_string(fields or {"x": "long"}),
+            "schemaString": schema,
             "partitionColumns": list(partition_columns),
             "configuration": dict(configuration or {}),
         }

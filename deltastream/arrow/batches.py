@@ -25,7 +25,7 @@ _LANE: LaneKey = (0, False)
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of a window, a batch a row group. They own their memory; the charges are for as long as it waits here."""
+    """The rows of a window, a batch a row group. They own their memory; the charges last while it waits here."""
 
     batches: list[pa.RecordBatch]
     charges: tuple[Charge, ...]

@@ -14,16 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
-from deltastream.decode import Projection, read_footer
+from deltastream.decode import Projection, parse_deletion_vector, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import FileCorruptError, LogCorruptError
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.log import read_snapshot
 from deltastream.options import PLANNING_THREADS
 from deltastream.plan import PartitionFilter, keep_files
+from deltastream.selection import RowSelection
 from deltastream.storage import open_storage
 from deltastream.types import Snapshot
 
@@ -84,8 +85,16 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
     num_records = await _count(snapshot, files, pool)
     live_rows = num_records - _count_deleted(snapshot, num_records)
 
+    selections = (
+        await _first_selections(
+            snapshot, DeletionVectors(snapshot, storage, num_records), live_rows, num_records
+        )
+        if _values_may_decide(request, snapshot.schema)
+        else {}
+    )
+
     def first_rows(names: list[str]) -> dict[str, pa.Array]:
-        return _first_rows(snapshot, files, live_rows, names)
+        return _first_rows(snapshot, files, live_rows, selections, names)
 
     layout = await pool.run(
         resolve_layout,
@@ -118,9 +127,7 @@ async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt
     return counts
 
 
-def _count_deleted(
-    snapshot: Snapshot, num_records: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _count_deleted(snapshot: Snapshot, num_records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how many rows of each file are deleted, from the log alone: no vector is read for it.
 
     Raises:
@@ -138,10 +145,48 @@ def _count_deleted(
     return found
 
 
+def _values_may_decide(request: TableRequest, schema: pa.Schema) -> bool:
+    """Say whether the layout may ask for first rows: it does for lists and binary values of unknown length."""
+    if request.row_dicts:
+        return False
+    names = (
+        schema.names
+        if request.fields is None
+        else [n for spec in request.fields for n in spec.names]
+    )
+    types = [schema.field(name).type for name in names if name in schema.names]
+    return any(pa.types.is_binary(type_) or pa.types.is_list(type_) for type_ in types)
+
+
+async def _first_selections(
+    snapshot: Snapshot,
+    vectors: DeletionVectors,
+    live_rows: npt.NDArray[np.int64],
+    num_records: npt.NDArray[np.int64],
+) -> dict[int, RowSelection]:
+    """Return what is deleted of the first files: a row that was deleted for its length must not decide one."""
+    stored = await vectors.read(np.flatnonzero(live_rows)[:_FIRST_FILES].tolist())
+    found = {}
+    for file, data in stored.items():
+        vector = vectors.find(file)
+        assert vector is not None
+        found[file] = parse_deletion_vector(
+            data,
+            vector,
+            num_records=int(num_records[file]),
+            context=vectors.context(file, vector),
+        )
+    return found
+
+
 def _first_rows(
-    snapshot: Snapshot, files: LocalFiles, live_rows: npt.NDArray[np.int64], names: list[str]
+    snapshot: Snapshot,
+    files: LocalFiles,
+    live_rows: npt.NDArray[np.int64],
+    selections: Mapping[int, RowSelection],
+    names: list[str],
 ) -> dict[str, pa.Array]:
-    """Return the first values of some columns, from the first files of the table that have any."""
+    """Return the first live values of some columns, from the first files of the table that have any."""
     found: dict[str, pa.Array] = {}
     for file in np.flatnonzero(live_rows)[:_FIRST_FILES]:
         missing = [name for name in names if name not in found]
@@ -149,7 +194,7 @@ def _first_rows(
             break
         try:
             with files.open(int(file)) as source:
-                found |= _first_values(source, snapshot.schema, missing)
+                found |= _first_values(source, snapshot.schema, selections.get(int(file)), missing)
         except (pa.ArrowException, OSError) as error:
             context = files.context(int(file), stage="first rows")
             raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
@@ -157,12 +202,19 @@ def _first_rows(
 
 
 def _first_values(
-    source: pa.NativeFile, schema: pa.Schema, names: list[str]
+    source: pa.NativeFile, schema: pa.Schema, selection: RowSelection | None, names: list[str]
 ) -> dict[str, pa.Array]:
-    """Return the first values of those columns that the file has, but for columns without any."""
+    """Return the first live values of those columns that the file has, but for columns without any."""
     with pq.ParquetFile(source, pre_buffer=False) as parquet:
         present = [name for name in names if name in parquet.schema_arrow.names]
+        start = 0
         for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
+            stop = start + rows.num_rows
+            if selection is not None:
+                rows = rows.take(pa.array(selection.live_rows(start, stop)))
+            start = stop
+            if rows.num_rows == 0:
+                continue
             columns = {name: rows.column(name).cast(schema.field(name).type) for name in present}
             return {
                 name: values for name, values in columns.items() if values.null_count < len(values)

@@ -29,9 +29,7 @@ def parse_deletion_vector(
         FileCorruptError: The bytes are not those of such a vector.
         UnsupportedFeatureError: They are in a format that the protocol does not have.
     """
-    bitmap = (
-        memoryview(stored) if vector.storage_type == "i" else _unframe(stored, vector, context)
-    )
+    bitmap = memoryview(stored) if vector.storage_type == "i" else _unframe(stored, vector, context)
     magic = int.from_bytes(bitmap[:4], "little")
     if magic == _NATIVE_MAGIC or int.from_bytes(bitmap[:4], "big") == _NATIVE_MAGIC:
         raise UnsupportedFeatureError(
@@ -41,7 +39,7 @@ def parse_deletion_vector(
     if magic != _PORTABLE_MAGIC:
         raise FileCorruptError(f"{context}: its magic number is {magic}, not {_PORTABLE_MAGIC}")
     try:
-        rows = BitMap64.deserialize(bitmap[4:])
+        rows = BitMap64.deserialize(bytes(bitmap[4:]))
     except (ValueError, IndexError) as error:
         raise FileCorruptError(f"{context}: it is no 64-bit Roaring bitmap: {error}") from error
     if len(rows) != vector.cardinality:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deltastream.decode.file_columns import find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
+from deltastream.selection import RowSelection
 from deltastream.types import FileContext
 
 __all__ = ["decode_first_rows"]
 
 
 def decode_first_rows(
-    source: pa.NativeFile, projection: Projection, num_rows: int, context: FileContext
+    source: pa.NativeFile,
+    projection: Projection,
+    num_rows: int,
+    context: FileContext,
+    selection: RowSelection | None = None,
 ) -> dict[str, pa.Array]:
-    """Decode the first rows of a file, `num_rows` at most, into those of the wanted columns that it has.
+    """Decode the first live rows of a file, `num_rows` at most, into those of the wanted columns that it has.
 
     Raises:
         FileCorruptError: It does not decode, or not into the table's types.
@@ -25,16 +32,31 @@ def decode_first_rows(
     try:
         with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as file:
             columns = find_columns(projection, file.schema_arrow, context)
-            row_groups = list(range(file.num_row_groups))
-            rows = next(
-                file.reader.iter_batches(
-                    num_rows, row_groups, column_indices=columns.leaves, use_threads=False
-                ),
-                None,
+            batches = file.reader.iter_batches(
+                num_rows,
+                list(range(file.num_row_groups)),
+                column_indices=columns.leaves,
+                use_threads=False,
             )
+            found = _first_live(batches, selection)
     except (pa.ArrowException, OSError) as error:
         raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
-    if rows is None:
+    if found is None:
         return {}
-    arrays = columns.conform(rows.columns, {}, rows.num_rows, context)
+    arrays = columns.conform(found.columns, {}, found.num_rows, context)
     return {name: array for name, array in arrays.items() if name in columns.found}
+
+
+def _first_live(
+    batches: Iterator[pa.RecordBatch], selection: RowSelection | None
+) -> pa.RecordBatch | None:
+    """Return the live rows of the first batch that has some."""
+    start = 0
+    for rows in batches:
+        if selection is None:
+            return rows
+        live = selection.live_rows(start, start + rows.num_rows)
+        if len(live):
+            return rows.take(pa.array(live))
+        start += rows.num_rows
+    return None

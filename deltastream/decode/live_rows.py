@@ -15,9 +15,7 @@ _MIN_RUN_ROWS = 16
 """Runs shorter than this, on average, are not worth a slice each: of 784-byte values taking cost as much."""
 
 
-def take_rows(
-    columns: Sequence[pa.Array], rows: npt.NDArray[np.int64] | range
-) -> list[pa.Array]:
+def take_rows(columns: Sequence[pa.Array], rows: npt.NDArray[np.int64] | range) -> list[pa.Array]:
     """Return `rows`, ascending, of each column; without a copy where they lie one after the other.
 
     Columns of fixed width are gathered by index: 2.1 ms for 33 columns of 100,000 floats of which 2 % go, 7.9 ms

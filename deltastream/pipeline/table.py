@@ -18,7 +18,7 @@ from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.log import read_snapshot
 from deltastream.options import PLANNING_THREADS
 from deltastream.plan import PartitionFilter, keep_files
@@ -50,6 +50,7 @@ class PlannedRows:
     """Rows per file, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     files: LocalFiles
+    vectors: DeletionVectors
 
 
 def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
@@ -79,7 +80,8 @@ async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
     files = LocalFiles(snapshot, storage)
     num_records = await _count(snapshot, files, pool)
     live_rows = num_records - _count_deleted(snapshot, num_records)
-    return PlannedRows(snapshot, num_records, live_rows, files)
+    vectors = DeletionVectors(snapshot, storage, num_records)
+    return PlannedRows(snapshot, num_records, live_rows, files, vectors)
 
 
 async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:

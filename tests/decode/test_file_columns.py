@@ -34,8 +34,7 @@ def decoded(
                 footer,
                 row_group,
                 partition,
-                start=start,
-                stop=min(start + cut, num_rows),
+                rows=range(start, min(start + cut, num_rows)),
                 context=CONTEXT,
             )
             for name, column in columns.items():
@@ -152,7 +151,7 @@ def test_a_null_in_a_column_that_is_not_nullable_is_read_as_it_is() -> None:
     inner = pa.struct([pa.field("x", pa.int64(), False), pa.field("later", pa.string(), False)])
     found = Projection(pa.schema([pa.field("s", inner, False)]), frozenset())
     footer = read_footer(written(table), found, num_records=2, context=CONTEXT)
-    columns = decode_row_group(written(table), footer, 0, {}, start=0, stop=2, context=CONTEXT)
+    columns = decode_row_group(written(table), footer, 0, {}, rows=range(2), context=CONTEXT)
     assert columns["s"].to_pylist() == [{"x": None, "later": None}, None]
 
 
@@ -257,6 +256,6 @@ def test_text_is_decoded_as_a_dictionary_where_it_was_asked_for_and_only_there()
     projection = Projection(schema, frozenset(), frozenset({"a.b", "a", "c"}))
     source = written(table)
     footer = read_footer(source, projection, num_records=9, context=CONTEXT)
-    columns = decode_row_group(source, footer, 0, {}, start=0, stop=9, context=CONTEXT)
+    columns = decode_row_group(source, footer, 0, {}, rows=range(9), context=CONTEXT)
     assert [pa.types.is_dictionary(columns[name].type) for name in "abc"] == [True, False, False]
     assert {value for column in columns.values() for value in column.to_pylist()} == {"x"}

@@ -33,7 +33,7 @@ def decoded(root: Path, snapshot: Snapshot) -> pa.Table:
             footer = read_footer(source, projection, num_records=None, context=context)
             for row_group, num_rows in enumerate(footer.sizes.num_rows.tolist()):
                 columns = decode_row_group(
-                    source, footer, row_group, partition, start=0, stop=num_rows, context=context
+                    source, footer, row_group, partition, rows=range(num_rows), context=context
                 )
                 tables.append(pa.table(columns, schema))
     return pa.concat_tables(tables)

@@ -14,7 +14,7 @@ from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.place import placement
-from deltastream.batch.rows import row_values
+from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import WindowMemory
 from deltastream.types import FileContext
@@ -73,14 +73,17 @@ class ChunkBuilder:
         rows: slice,
         *,
         context: FileContext,
-        first_row: int,
+        row_numbers: RowNumbers,
     ) -> None:
-        """Add `rows` of the window, numbered in the order in which they are read."""
+        """Add `rows` of the window, numbered in the order in which they are read.
+
+        `row_numbers` are theirs in the row group, for messages.
+        """
         arrays = self._allocated()
         places = placement(self._positions, rows)
         for field in self._layout.fields:
             sources = [columns[name] for name in field.columns]
-            for name, values in self._convert(field, sources, context, first_row):
+            for name, values in self._convert(field, sources, context, row_numbers):
                 if isinstance(values, list):
                     places.copy_stacked(arrays[name], values)
                 elif name in arrays:
@@ -98,12 +101,14 @@ class ChunkBuilder:
         return Chunk(self._start, self._stop, ordered, self._memory.rest)
 
     def _convert(
-        self, field: Field, columns: list[pa.Array], context: FileContext, first_row: int
+        self, field: Field, columns: list[pa.Array], context: FileContext, row_numbers: RowNumbers
     ) -> Iterator[tuple[str, AnyArray | list[AnyArray]]]:
         """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
         if field.kind == "rows":
             with self._transform_slots:
-                values = row_values(columns, field.spec, context, first_row, self._stopped.is_set)
+                values = row_values(
+                    columns, field.spec, context, row_numbers, self._stopped.is_set
+                )
                 yield field.target, values
             return
         converted = [

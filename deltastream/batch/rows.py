@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
 
-__all__ = ["StoppedError", "row_values"]
+__all__ = ["RowNumbers", "StoppedError", "row_values"]
+
+RowNumbers: TypeAlias = Sequence[int] | npt.NDArray[np.int64]
 
 
 class StoppedError(Exception):
@@ -26,16 +28,17 @@ def row_values(
     columns: Sequence[pa.Array],
     spec: FieldSpec,
     context: FileContext,
-    first_row: int,
+    row_numbers: RowNumbers,
     is_stopped: Callable[[], bool],
 ) -> npt.NDArray[np.object_]:
     """Return a per-row field's values, ``[n]`` of dtype object. Runs the user's code, once per row and in order.
 
-    Several columns give the transform a tuple. Once `is_stopped()`, nobody wants the values any more.
+    Several columns give the transform a tuple. Once `is_stopped()`, nobody wants the values any more. `row_numbers` are
+    what errors call the rows.
 
     Raises:
         StoppedError: `is_stopped()` said so.
-        TransformError: The transform, or the image decoder, raised; the row of the row group is named.
+        TransformError: The transform, or the image decoder, raised; the row of the row group is named, deleted ones counted.
     """
     values = _python_values(columns)
     if spec.decode_numpy_and_apply_shape is not None:
@@ -52,7 +55,7 @@ def row_values(
         except Exception as error:
             what = "its transform" if spec.transform is not None else "the image decoder"
             raise TransformError(
-                f"{context}, row {first_row + i}: field {spec.target!r}: {what} raised "
+                f"{context}, row {row_numbers[i]}: field {spec.target!r}: {what} raised "
                 f"{type(error).__name__}: {error}"
             ) from error
         values[i] = value

@@ -124,6 +124,7 @@ class DeltaDataset(IterableDataset[Any]):
         )
         self._plan = ReadPlan(
             planned.snapshot,
+            planned.num_records,
             planned.live_rows,
             replace(
                 order, block_rows=choose_block_rows(planned.live_rows, shuffle_rows=shuffle_rows)

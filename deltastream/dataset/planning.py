@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
@@ -17,7 +18,7 @@ from deltastream.decode import Projection, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import FileCorruptError
+from deltastream.errors import FileCorruptError, LogCorruptError
 from deltastream.fetch import LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.log import read_snapshot
@@ -50,6 +51,8 @@ class Planned:
     """The files to read, how many live rows each has, and what becomes of them."""
 
     snapshot: Snapshot
+    num_records: npt.NDArray[np.int64]
+    """Rows per file, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     layout: Layout
 
@@ -78,7 +81,8 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
             snapshot, files=snapshot.files.filter(keep), partitions=snapshot.partitions.filter(keep)
         )
     files = LocalFiles(snapshot, storage)
-    live_rows = await _count(snapshot, files, pool)
+    num_records = await _count(snapshot, files, pool)
+    live_rows = num_records - _count_deleted(snapshot, num_records)
 
     def first_rows(names: list[str]) -> dict[str, pa.Array]:
         return _first_rows(snapshot, files, live_rows, names)
@@ -90,11 +94,11 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
         row_dicts=request.row_dicts,
         first_rows=first_rows,
     )
-    return Planned(snapshot, live_rows, layout)
+    return Planned(snapshot, num_records, live_rows, layout)
 
 
 async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:
-    """Return the live rows per file; a file without statistics has its footer read."""
+    """Return the rows per file, deleted ones among them; a file without statistics has its footer read."""
     column = snapshot.files["num_records"]
     counts: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
 
@@ -112,6 +116,26 @@ async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt
 
     await pool.run(count_all, np.flatnonzero(counts < 0))
     return counts
+
+
+def _count_deleted(
+    snapshot: Snapshot, num_records: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return how many rows of each file are deleted, from the log alone: no vector is read for it.
+
+    Raises:
+        LogCorruptError: There are more than the file has rows.
+    """
+    column = pc.struct_field(snapshot.files["deletion_vector"], "cardinality")
+    found: npt.NDArray[np.int64] = column.fill_null(0).to_numpy().astype(np.int64)
+    wrong = np.flatnonzero((found < 0) | (found > num_records))
+    if len(wrong):
+        file = int(wrong[0])
+        raise LogCorruptError(
+            f"{snapshot.table_uri} version {snapshot.version}, file {snapshot.files['path'][file].as_py()!r}: its "
+            f"deletion vector deletes {found[file]} rows, and it has {num_records[file]}"
+        )
+    return found
 
 
 def _first_rows(

@@ -1,7 +1,8 @@
 """From Parquet bytes to Arrow columns of the table's schema. Everything here blocks: it runs in the decode pool."""
 
+from deltastream.decode.deletion_vector import parse_deletion_vector
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import decode_row_group
 
-__all__ = ["Footer", "Projection", "decode_row_group", "read_footer"]
+__all__ = ["Footer", "Projection", "decode_row_group", "parse_deletion_vector", "read_footer"]

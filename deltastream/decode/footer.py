@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
+from deltastream.selection import RowSelection
 from deltastream.types import FileContext, RowGroupSizes
 
 __all__ = ["Footer", "read_footer"]
@@ -34,6 +36,22 @@ class Footer:
     columns: dict[str, str]
     """Wanted column of the table to the column of the file."""
     sizes: RowGroupSizes
+    decoded: RowGroupSizes
+    """The same before rows are dropped: what decoding takes."""
+    selection: RowSelection | None = None
+    """None: every row lives."""
+
+    def drops_rows(self, row_group: int) -> bool:
+        """Say whether a row group has rows that do not live."""
+        return bool(self.sizes.num_rows[row_group] < self.decoded.num_rows[row_group])
+
+    def live_rows(self, row_group: int, start: int, stop: int) -> npt.NDArray[np.int64] | range:
+        """Return the rows of a row group, counted from its first, that are its live rows ``[start, stop)``."""
+        if self.selection is None or not self.drops_rows(row_group):
+            return range(start, stop)
+        first = int(self.decoded.num_rows[:row_group].sum())
+        last = first + int(self.decoded.num_rows[row_group])
+        return self.selection.live_rows(first, last)[start:stop]
 
 
 def read_footer(
@@ -42,8 +60,9 @@ def read_footer(
     *,
     num_records: int | None,
     context: FileContext,
+    selection: RowSelection | None = None,
 ) -> Footer:
-    """Parse a footer.
+    """Parse a footer. `num_records` counts the rows that `selection` drops, too.
 
     Raises:
         FileCorruptError: It is not a Parquet file, or it has another number of rows than the log says.
@@ -69,12 +88,18 @@ def read_footer(
         if field.name in wanted:
             leaves.extend(range(first, first + num_leaves))
         first += num_leaves
-    sizes = _measure(metadata, leaves)
-    if sizes.num_rows.sum() != metadata.num_rows:
+    decoded = _measure(metadata, leaves)
+    if decoded.num_rows.sum() != metadata.num_rows:
         raise FileCorruptError(
-            f"{context}: the footer says {metadata.num_rows} rows, its row groups have {sizes.num_rows.sum()}"
+            f"{context}: the footer says {metadata.num_rows} rows, its row groups have {decoded.num_rows.sum()}"
         )
-    return Footer(metadata, columns, sizes)
+    sizes = decoded if selection is None else _live(decoded, selection)
+    return Footer(metadata, columns, sizes, decoded, selection)
+
+
+def _live(decoded: RowGroupSizes, selection: RowSelection) -> RowGroupSizes:
+    num_rows = selection.live_counts(decoded.num_rows)
+    return RowGroupSizes(num_rows, decoded.nbytes * num_rows // np.maximum(decoded.num_rows, 1))
 
 
 def _num_leaves(type_: pa.DataType) -> int:

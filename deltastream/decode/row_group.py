@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deltastream.decode.footer import Footer
+from deltastream.decode.live_rows import take_rows
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
 from deltastream.types import FileContext
@@ -23,11 +26,10 @@ def decode_row_group(
     projection: Projection,
     partition: dict[str, pa.Scalar],
     *,
-    start: int,
-    stop: int,
+    rows: npt.NDArray[np.int64] | range,
     context: FileContext,
 ) -> dict[str, pa.Array]:
-    """Decode rows ``[start, stop)`` of a row group into the projection's columns.
+    """Decode `rows` of a row group, ascending, into the projection's columns; the others are dropped.
 
     Raises:
         FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
@@ -50,9 +52,9 @@ def decode_row_group(
             f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}"
         )
     columns = {wanted: _one_chunk(table.column(name)) for wanted, name in footer.columns.items()}
-    if stop - start < num_rows:
-        columns = {name: column.slice(start, stop - start) for name, column in columns.items()}
-    return projection.conform(columns, partition, stop - start, context)
+    if len(rows) < num_rows:
+        columns = take_rows(columns, rows)
+    return projection.conform(columns, partition, len(rows), context)
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

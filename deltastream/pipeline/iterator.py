@@ -15,7 +15,7 @@ from deltastream.engine.channel import Channel, EndOfStream
 from deltastream.engine.loop import LoopThread
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ReadError
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.pipeline.needs import Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.reader import LaneChunk, Reader
@@ -114,6 +114,7 @@ class _Engine:
             order,
             options,
             LocalFiles(plan.snapshot, storage),
+            DeletionVectors(plan.snapshot, storage, plan.num_records),
             self.pool,
             self.budget,
             self.buffers,

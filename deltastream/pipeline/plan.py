@@ -33,6 +33,8 @@ class ReadPlan:
     """A snapshot and what is wanted of it."""
 
     snapshot: Snapshot
+    num_records: npt.NDArray[np.int64]
+    """Rows per file of the snapshot, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     """Live rows per file of the snapshot."""
     order: OrderOptions

@@ -10,19 +10,25 @@ import anyio
 from anyio.abc import TaskGroup
 
 from deltastream.batch import Chunk, ChunkBuilder
-from deltastream.decode import Footer, decode_row_group, read_footer
+from deltastream.decode import (
+    Footer,
+    decode_row_group,
+    parse_deletion_vector,
+    read_footer,
+)
 from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool, WindowMemory
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots, Slot
-from deltastream.errors import ReadError
-from deltastream.fetch import LocalFiles
+from deltastream.errors import FileCorruptError, ReadError
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.plan import EpochOrder, WindowSlice
+from deltastream.selection import RowSelection
 
 __all__ = ["LaneChunk", "Reader"]
 
@@ -39,6 +45,7 @@ class Reader:
         order: EpochOrder,
         options: ReadOptions,
         files: LocalFiles,
+        vectors: DeletionVectors,
         pool: DecodePool,
         budget: ByteBudget,
         buffers: BufferPool,
@@ -48,6 +55,7 @@ class Reader:
         self._projection = plan.projection
         self._order = order
         self._files = files
+        self._vectors = vectors
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
@@ -116,23 +124,51 @@ class Reader:
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        return await self._pool.run(lambda: [self._footer(file) for file in files])
+        vectors = await self._vectors.read(files)
+        return await self._pool.run(
+            lambda: [self._footer(file, vectors.get(file)) for file in files]
+        )
 
-    def _footer(self, file: int) -> Footer:
+    def _footer(self, file: int, vector: bytes | None) -> Footer:
+        selection = None if vector is None else self._selection(file, vector)
+        context = self._files.context(file, stage="footer")
         with self._files.open(file) as source:
-            return read_footer(
+            footer = read_footer(
                 source,
                 self._projection,
-                num_records=int(self._plan.live_rows[file]),
-                context=self._files.context(file, stage="footer"),
+                num_records=int(self._plan.num_records[file]),
+                context=context,
+                selection=selection,
             )
+        live_rows = int(footer.sizes.num_rows.sum())
+        if live_rows != self._plan.live_rows[file]:
+            raise FileCorruptError(
+                f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
+            )
+        return footer
+
+    def _selection(self, file: int, stored: bytes) -> RowSelection:
+        vector = self._vectors.find(file)
+        assert vector is not None
+        return parse_deletion_vector(
+            stored,
+            vector,
+            num_records=int(self._plan.num_records[file]),
+            context=self._vectors.context(file, vector),
+        )
 
     def _estimate(self, read: WindowRead) -> int:
-        """Return the bytes of a window: its rows, and while they are permuted the row groups they come from."""
-        if not self._order.options.shuffle:
-            return read.window.nbytes
-        largest = sorted((part.nbytes for part in read.window.slices), reverse=True)
-        return read.window.nbytes + sum(largest[: self._pool.num_threads])
+        """Return the bytes of a window: its rows, and while they are copied the row groups they come from.
+
+        A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
+        """
+        copied = [
+            int(read.footers[part.file].decoded.nbytes[part.row_group])
+            if read.footers[part.file].drops_rows(part.row_group)
+            else part.nbytes * self._order.options.shuffle
+            for part in read.window.slices
+        ]
+        return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
 
     async def _wait_for_threads(self) -> None:
         """Wait while enough row groups are waiting for the decode threads; then until few are.
@@ -187,6 +223,8 @@ class Reader:
 
     def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
+        # Its live rows, by their number in the row group; errors call them by it, too.
+        numbers = footer.live_rows(part.row_group, part.start, part.stop)
         with self._files.open(part.file) as source:
             columns = decode_row_group(
                 source,
@@ -194,12 +232,11 @@ class Reader:
                 part.row_group,
                 self._projection,
                 self._plan.partition(part.file),
-                start=part.start,
-                stop=part.stop,
+                rows=numbers,
                 context=context,
             )
         rows = slice(start, start + part.num_rows)
-        builder.add(columns, rows, context=context, first_row=part.start)
+        builder.add(columns, rows, context=context, row_numbers=numbers)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

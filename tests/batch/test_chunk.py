@@ -104,7 +104,7 @@ def builder(
 
 def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
     columns = {name: rows.column(name).chunk(0) for name in rows.column_names}
-    target.add(columns, slice(offset, offset + rows.num_rows), context=CONTEXT, first_row=offset)
+    target.add(columns, slice(offset, offset + rows.num_rows), context=CONTEXT, row_numbers=range(offset, offset + rows.num_rows))
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:

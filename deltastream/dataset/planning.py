@@ -14,16 +14,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
+from deltastream.dataset.filtering import count_dropped
 from deltastream.decode import Projection, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import FileCorruptError, LogCorruptError
-from deltastream.fetch import LocalFiles
+from deltastream.errors import FileCorruptError, LogCorruptError, OptionError
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.log import read_snapshot
 from deltastream.options import PLANNING_THREADS
-from deltastream.plan import PartitionFilter, keep_files
+from deltastream.pipeline import RowFilter, Selector
+from deltastream.plan import PartitionFilter, file_outcomes, keep_files
+from deltastream.predicate import (
+    Filter,
+    bind,
+    parse_column,
+    parse_filter,
+    paths_of,
+    project_columns,
+    resolve_column,
+)
 from deltastream.storage import open_storage
 from deltastream.types import Snapshot
 
@@ -41,7 +52,9 @@ class TableRequest:
     version: int | None
     timestamp: datetime | str | None
     fields: Sequence[FieldSpec] | None
+    columns: Sequence[str] | None
     partition_filter: PartitionFilter | None
+    filter: Filter | None
     row_dicts: bool
     storage_options: Mapping[str, str] | None
 
@@ -51,10 +64,13 @@ class Planned:
     """The files to read, how many live rows each has, and what becomes of them."""
 
     snapshot: Snapshot
+    schema: pa.Schema
+    """Of the table's schema the columns asked for."""
     num_records: npt.NDArray[np.int64]
     """Rows per file, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
     layout: Layout
+    row_filter: RowFilter | None
 
 
 def plan_table(request: TableRequest) -> Planned:
@@ -76,25 +92,64 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
         storage, pool=pool, version=request.version, timestamp=request.timestamp
     )
     if request.partition_filter is not None:
-        keep = keep_files(snapshot.partitions, request.partition_filter)
-        snapshot = replace(
-            snapshot, files=snapshot.files.filter(keep), partitions=snapshot.partitions.filter(keep)
-        )
+        snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
+    snapshot, row_filter = await pool.run(_prune, snapshot, request.filter)
+    schema = _select_columns(snapshot.schema, request.columns)
     files = LocalFiles(snapshot, storage)
     num_records = await _count(snapshot, files, pool)
     live_rows = num_records - _count_deleted(snapshot, num_records)
+    if row_filter is not None:
+        vectors = DeletionVectors(snapshot, storage, num_records)
+        selector = Selector(snapshot, num_records, row_filter, files, vectors)
+        undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
+        live_rows[undecided] = num_records[undecided] - await count_dropped(
+            selector, undecided, pool
+        )
 
     def first_rows(names: list[str]) -> dict[str, pa.Array]:
         return _first_rows(snapshot, files, live_rows, names)
 
     layout = await pool.run(
         resolve_layout,
-        snapshot.schema,
+        schema,
         request.fields,
         row_dicts=request.row_dicts,
         first_rows=first_rows,
     )
-    return Planned(snapshot, num_records, live_rows, layout)
+    return Planned(snapshot, schema, num_records, live_rows, layout, row_filter)
+
+
+def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:
+    statistics = snapshot.statistics
+    return replace(
+        snapshot,
+        files=snapshot.files.filter(files),
+        # A table without partition columns has no rows here.
+        partitions=snapshot.partitions.filter(files)
+        if snapshot.partition_columns
+        else snapshot.partitions,
+        statistics=None if statistics is None else statistics.filter(files),
+    )
+
+
+def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None:
+        return schema
+    if isinstance(columns, str) or not columns:
+        raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
+    paths = [resolve_column(schema, parse_column(name))[0] for name in columns]
+    return project_columns(schema, paths)
+
+
+def _prune(snapshot: Snapshot, condition: Filter | None) -> tuple[Snapshot, RowFilter | None]:
+    """Return the snapshot without the files that have no row for the filter, and what is left of it to do."""
+    if condition is None:
+        return snapshot, None
+    predicate = bind(parse_filter(condition), snapshot.schema)
+    found = file_outcomes(predicate, snapshot, paths_of(predicate))
+    undecided = ~found.all_pass[found.true]
+    snapshot = _keep(snapshot, found.true)
+    return snapshot, RowFilter(predicate, undecided) if undecided.any() else None
 
 
 async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:
@@ -118,9 +173,7 @@ async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt
     return counts
 
 
-def _count_deleted(
-    snapshot: Snapshot, num_records: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _count_deleted(snapshot: Snapshot, num_records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how many rows of each file are deleted, from the log alone: no vector is read for it.
 
     Raises:

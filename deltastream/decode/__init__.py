@@ -1,8 +1,16 @@
 """From Parquet bytes to Arrow columns of the table's schema. Everything here blocks: it runs in the decode pool."""
 
 from deltastream.decode.deletion_vector import parse_deletion_vector
+from deltastream.decode.filter import filter_file
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import decode_row_group
 
-__all__ = ["Footer", "Projection", "decode_row_group", "parse_deletion_vector", "read_footer"]
+__all__ = [
+    "Footer",
+    "Projection",
+    "decode_row_group",
+    "filter_file",
+    "parse_deletion_vector",
+    "read_footer",
+]

@@ -35,11 +35,17 @@ class Footer:
     metadata: pq.FileMetaData
     columns: dict[str, str]
     """Wanted column of the table to the column of the file."""
+    single_leaves: dict[str, int]
+    """Wanted column of the table to its leaf, where it is one."""
     sizes: RowGroupSizes
     decoded: RowGroupSizes
     """The same before rows are dropped: what decoding takes."""
     selection: RowSelection | None = None
     """None: every row lives."""
+
+    def leaf(self, path: tuple[str, ...]) -> int | None:
+        """Return the index of the one leaf that a column is; None if it is several, or is not found so."""
+        return self.single_leaves.get(path[0]) if len(path) == 1 else None
 
     def drops_rows(self, row_group: int) -> bool:
         """Say whether a row group has rows that do not live."""
@@ -82,11 +88,14 @@ def read_footer(
     wanted = set(columns.values())
     # Leaves come in the order of the columns; their paths do not tell a column "a.b" from field b of a struct a.
     leaves: list[int] = []
+    single: dict[str, int] = {}
     first = 0
     for field in schema:
         num_leaves = _num_leaves(field.type)
         if field.name in wanted:
             leaves.extend(range(first, first + num_leaves))
+            if field.type.num_fields == 0:
+                single[field.name] = first
         first += num_leaves
     decoded = _measure(metadata, leaves)
     if decoded.num_rows.sum() != metadata.num_rows:
@@ -94,7 +103,8 @@ def read_footer(
             f"{context}: the footer says {metadata.num_rows} rows, its row groups have {decoded.num_rows.sum()}"
         )
     sizes = decoded if selection is None else _live(decoded, selection)
-    return Footer(metadata, columns, sizes, decoded, selection)
+    found = {name: single[source] for name, source in columns.items() if source in single}
+    return Footer(metadata, columns, found, sizes, decoded, selection)
 
 
 def _live(decoded: RowGroupSizes, selection: RowSelection) -> RowGroupSizes:

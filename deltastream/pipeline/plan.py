@@ -11,6 +11,7 @@ import pyarrow as pa
 from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.options import OrderOptions
+from deltastream.pipeline.selector import RowFilter
 from deltastream.plan import EpochOrder
 from deltastream.types import Snapshot
 
@@ -33,6 +34,8 @@ class ReadPlan:
     """A snapshot and what is wanted of it."""
 
     snapshot: Snapshot
+    schema: pa.Schema
+    """Of the table's schema the columns asked for; a struct may have some of its fields only."""
     num_records: npt.NDArray[np.int64]
     """Rows per file of the snapshot, those that do not live among them."""
     live_rows: npt.NDArray[np.int64]
@@ -40,13 +43,15 @@ class ReadPlan:
     order: OrderOptions
     layout: Layout
     pad: bool
+    row_filter: RowFilter | None
+    """None: no filter, or one that every row of the files passes."""
 
     @property
     def projection(self) -> Projection:
         """The columns to decode."""
         columns = self.layout.columns
         return Projection(
-            pa.schema([self.snapshot.schema.field(name) for name in columns]),
+            pa.schema([self.schema.field(name) for name in columns]),
             frozenset(self.snapshot.partition_columns) & frozenset(columns),
             self.layout.object_columns,
         )

@@ -13,7 +13,6 @@ from deltastream.batch import Chunk, ChunkBuilder
 from deltastream.decode import (
     Footer,
     decode_row_group,
-    parse_deletion_vector,
     read_footer,
 )
 from deltastream.engine.budget import ByteBudget, Charge
@@ -27,8 +26,8 @@ from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.selector import Selector
 from deltastream.plan import EpochOrder, WindowSlice
-from deltastream.selection import RowSelection
 
 __all__ = ["LaneChunk", "Reader"]
 
@@ -55,7 +54,7 @@ class Reader:
         self._projection = plan.projection
         self._order = order
         self._files = files
-        self._vectors = vectors
+        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
@@ -124,13 +123,13 @@ class Reader:
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        vectors = await self._vectors.read(files)
+        vectors = await self._selector.read_vectors(files)
         return await self._pool.run(
             lambda: [self._footer(file, vectors.get(file)) for file in files]
         )
 
     def _footer(self, file: int, vector: bytes | None) -> Footer:
-        selection = None if vector is None else self._selection(file, vector)
+        selection = self._selector.select(file, vector)
         context = self._files.context(file, stage="footer")
         with self._files.open(file) as source:
             footer = read_footer(
@@ -146,16 +145,6 @@ class Reader:
                 f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
             )
         return footer
-
-    def _selection(self, file: int, stored: bytes) -> RowSelection:
-        vector = self._vectors.find(file)
-        assert vector is not None
-        return parse_deletion_vector(
-            stored,
-            vector,
-            num_records=int(self._plan.num_records[file]),
-            context=self._vectors.context(file, vector),
-        )
 
     def _estimate(self, read: WindowRead) -> int:
         """Return the bytes of a window: its rows, and while they are copied the row groups they come from.

@@ -3,7 +3,7 @@
 from deltastream.predicate.bind import bind
 from deltastream.predicate.bound import Predicate, paths_of
 from deltastream.predicate.bounds import Bounds
-from deltastream.predicate.columns import Path, parse_column, resolve_column
+from deltastream.predicate.columns import Path, parse_column, project_columns, resolve_column
 from deltastream.predicate.evaluate import evaluate, kept_rows
 from deltastream.predicate.outcomes import Outcomes, outcomes
 from deltastream.predicate.parse import Filter, parse_filter
@@ -21,5 +21,6 @@ __all__ = [
     "parse_column",
     "parse_filter",
     "paths_of",
+    "project_columns",
     "resolve_column",
 ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
 from deltastream.errors import OptionError, SchemaError
 from deltastream.predicate.expression import Column
 
-__all__ = ["Path", "parse_column", "resolve_column"]
+__all__ = ["Path", "parse_column", "project_columns", "resolve_column"]
 
 Path = tuple[str, ...]
 """Logical names from the schema, outermost first."""
@@ -95,3 +95,24 @@ def _matches(
                     break
         if found:
             yield found
+
+
+def project_columns(schema: pa.Schema, columns: Sequence[Path]) -> pa.Schema:
+    """Return the fields that hold some columns, in the order of their first mention.
+
+    Of a struct that only has some of its fields mentioned, only those are left, in their own order.
+    """
+    below: dict[str, list[Path]] = {}
+    for name, *rest in columns:
+        below.setdefault(name, []).append(tuple(rest))
+    return pa.schema([_prune(schema.field(name), rests) for name, rests in below.items()])
+
+
+def _prune(field: pa.Field, paths: list[Path]) -> pa.Field:
+    if () in paths:
+        return field
+    wanted: dict[str, list[Path]] = {}
+    for name, *rest in paths:
+        wanted.setdefault(name, []).append(tuple(rest))
+    children = [_prune(child, wanted[child.name]) for child in field.type if child.name in wanted]
+    return field.with_type(pa.struct(children))

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
 from deltastream.dataset.filtering import count_dropped
-from deltastream.decode import Projection, read_footer
+from deltastream.decode import Projection, decode_first_rows, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import FileCorruptError, LogCorruptError, OptionError
+from deltastream.errors import LogCorruptError, OptionError
 from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.log import read_snapshot
@@ -200,24 +199,13 @@ def _first_rows(
         missing = [name for name in names if name not in found]
         if not missing:
             break
-        try:
-            with files.open(int(file)) as source:
-                found |= _first_values(source, snapshot.schema, missing)
-        except (pa.ArrowException, OSError) as error:
-            context = files.context(int(file), stage="first rows")
-            raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
+        context = files.context(int(file), stage="first rows")
+        projection = Projection(
+            pa.schema([snapshot.schema.field(name) for name in missing]),
+            frozenset(snapshot.partition_columns),
+            column_mapping=snapshot.column_mapping,
+        )
+        with files.open(int(file)) as source:
+            first = decode_first_rows(source, projection, _FIRST_ROWS, context)
+        found |= {name: values for name, values in first.items() if values.null_count < len(values)}
     return found
-
-
-def _first_values(
-    source: pa.NativeFile, schema: pa.Schema, names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first values of those columns that the file has, but for columns without any."""
-    with pq.ParquetFile(source, pre_buffer=False) as parquet:
-        present = [name for name in names if name in parquet.schema_arrow.names]
-        for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
-            columns = {name: rows.column(name).cast(schema.field(name).type) for name in present}
-            return {
-                name: values for name, values in columns.items() if values.null_count < len(values)
-            }
-    return {}

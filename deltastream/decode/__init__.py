@@ -2,6 +2,7 @@
 
 from deltastream.decode.deletion_vector import parse_deletion_vector
 from deltastream.decode.filter import filter_file
+from deltastream.decode.first_rows import decode_first_rows
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import decode_row_group
@@ -9,6 +10,7 @@ from deltastream.decode.row_group import decode_row_group
 __all__ = [
     "Footer",
     "Projection",
+    "decode_first_rows",
     "decode_row_group",
     "filter_file",
     "parse_deletion_vector",

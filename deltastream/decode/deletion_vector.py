@@ -29,9 +29,7 @@ def parse_deletion_vector(
         FileCorruptError: The bytes are not those of such a vector.
         UnsupportedFeatureError: They are in a format that the protocol does not have.
     """
-    bitmap = (
-        memoryview(stored) if vector.storage_type == "i" else _unframe(stored, vector, context)
-    )
+    bitmap = memoryview(stored) if vector.storage_type == "i" else _unframe(stored, vector, context)
     magic = int.from_bytes(bitmap[:4], "little")
     if magic == _NATIVE_MAGIC or int.from_bytes(bitmap[:4], "big") == _NATIVE_MAGIC:
         raise UnsupportedFeatureError(

@@ -43,7 +43,7 @@ def filter_file(
     )
     paths = paths_of(predicate)
     num_rows = footer.decoded.num_rows.tolist()
-    bounds = group_bounds(footer, projection, partition, paths)
+    bounds = group_bounds(footer, partition, paths)
     found = outcomes(predicate, bounds, len(num_rows))
     dropped = BitMap64()
     first = 0
@@ -51,7 +51,7 @@ def filter_file(
         kept = None
         if found.true[group] and not found.all_pass[group] and footer.sizes.num_rows[group]:
             columns = decode_row_group(
-                source, footer, group, projection, partition, rows=range(rows), context=context
+                source, footer, group, partition, rows=range(rows), context=context
             )
             kept = kept_rows(predicate, {path: _values(columns, path) for path in paths}, rows)
         if not found.true[group] or (kept is not None and not kept.any()):

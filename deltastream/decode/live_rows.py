@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,7 @@ _MIN_RUN_ROWS = 16
 """Runs shorter than this, on average, are not worth a slice each: of 784-byte values taking cost as much."""
 
 
-def take_rows(
-    columns: Mapping[str, pa.Array], rows: npt.NDArray[np.int64] | range
-) -> dict[str, pa.Array]:
+def take_rows(columns: Sequence[pa.Array], rows: npt.NDArray[np.int64] | range) -> list[pa.Array]:
     """Return `rows`, ascending, of each column; without a copy where they lie one after the other.
 
     Columns of fixed width are gathered by index: 2.1 ms for 33 columns of 100,000 floats of which 2 % go, 7.9 ms
@@ -25,16 +23,16 @@ def take_rows(
     """
     if len(rows) == 0 or rows[-1] - rows[0] == len(rows) - 1:
         start = int(rows[0]) if len(rows) else 0
-        return {name: column.slice(start, len(rows)) for name, column in columns.items()}
+        return [column.slice(start, len(rows)) for column in columns]
     indices = pa.array(rows)
     runs = _runs(np.asarray(rows))
-    return {
-        name: pa.concat_arrays([column.slice(*run) for run in runs])
+    return [
+        pa.concat_arrays([column.slice(*run) for run in runs])
         if runs is not None and not _is_fixed_width(column.type)
         # The rows are right, for they were made for this row group.
         else pc.take(column, indices, boundscheck=False)
-        for name, column in columns.items()
-    }
+        for column in columns
+    ]
 
 
 def _runs(rows: npt.NDArray[np.int64]) -> list[tuple[int, int]] | None:

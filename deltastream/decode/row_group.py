@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from deltastream.decode.footer import Footer
 from deltastream.decode.live_rows import take_rows
-from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
 from deltastream.types import FileContext
 
@@ -23,55 +22,66 @@ def decode_row_group(
     source: pa.NativeFile,
     footer: Footer,
     row_group: int,
-    projection: Projection,
     partition: dict[str, pa.Scalar],
     *,
     rows: npt.NDArray[np.int64] | range,
     context: FileContext,
 ) -> dict[str, pa.Array]:
-    """Decode `rows` of a row group, ascending, into the projection's columns; the others are dropped.
+    """Decode `rows` of a row group, ascending, into the columns that the footer was read for; the others are dropped.
 
     Raises:
-        FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
+        FileCorruptError: The bytes do not decode, or not into as many rows as the footer says, or a value does
+            not fit its column's type.
     """
     num_rows = footer.metadata.row_group(row_group).num_rows
+    columns = _decode(source, footer, row_group, num_rows, context)
+    if len(rows) < num_rows:
+        columns = take_rows(columns, rows)
+    return footer.columns.conform(columns, partition, len(rows), context)
+
+
+def _decode(
+    source: pa.NativeFile, footer: Footer, row_group: int, num_rows: int, context: FileContext
+) -> list[pa.Array]:
+    """Return the leaves that are wanted, put together into the file's columns, in the file's order."""
+    if not footer.columns.leaves:
+        return []
     try:
         with pq.ParquetFile(
             source,
             metadata=footer.metadata,
             coerce_int96_timestamp_unit="us",
-            read_dictionary=_dictionaries(footer.metadata, row_group, projection),
+            read_dictionary=_dictionaries(footer, row_group),
             pre_buffer=False,
         ) as file:
-            names = list(footer.columns.values())
-            table = file.read_row_group(row_group, columns=names, use_threads=False)
+            # By index: `file.read_row_group` takes paths, and cannot tell a column "a.b" from field b of a struct a.
+            table = file.reader.read_row_group(
+                row_group, column_indices=footer.columns.leaves, use_threads=False
+            )
+        columns = [_one_chunk(column) for column in table.columns]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
-    if names and table.num_rows != num_rows:
+    if table.num_rows != num_rows:
         raise FileCorruptError(
             f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}"
         )
-    columns = {wanted: _one_chunk(table.column(name)) for wanted, name in footer.columns.items()}
-    if len(rows) < num_rows:
-        columns = take_rows(columns, rows)
-    return projection.conform(columns, partition, len(rows), context)
+    return columns
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _dictionaries(metadata: pq.FileMetaData, row_group: int, projection: Projection) -> list[str]:
-    if not projection.dictionary_columns:
+def _dictionaries(footer: Footer, row_group: int) -> list[str]:
+    if not footer.columns.dictionary_leaves:
         return []
-    chunks = metadata.row_group(row_group)
+    chunks = footer.metadata.row_group(row_group)
     found = []
-    for i in range(metadata.num_columns):
-        chunk = chunks.column(i)
+    for leaf, path in footer.columns.dictionary_leaves.items():
+        chunk = chunks.column(leaf)
         if (
-            chunk.path_in_schema in projection.dictionary_columns
-            and chunk.has_dictionary_page
+            chunk.has_dictionary_page
             and chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
         ):
-            found.append(chunk.path_in_schema)
+            found.append(path)
     return found

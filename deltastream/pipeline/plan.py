@@ -54,6 +54,7 @@ class ReadPlan:
             pa.schema([self.schema.field(name) for name in columns]),
             frozenset(self.snapshot.partition_columns) & frozenset(columns),
             self.layout.object_columns,
+            self.snapshot.column_mapping,
         )
 
     @property

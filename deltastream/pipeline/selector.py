@@ -45,7 +45,9 @@ class Selector:
         if row_filter is not None:
             schema = project_columns(snapshot.schema, paths_of(row_filter.predicate))
             partitioned = frozenset(snapshot.partition_columns) & frozenset(schema.names)
-            self._projection = Projection(schema, partitioned)
+            self._projection = Projection(
+                schema, partitioned, column_mapping=snapshot.column_mapping
+            )
 
     async def read_vectors(self, files: Sequence[int]) -> dict[int, bytes]:
         """Return the deletion vectors of those `files` that have one, as they are stored."""

@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def check(rows: np.ndarray | range) -> None:
-    found = take_rows(COLUMNS, rows)
+    found = dict(zip(COLUMNS, take_rows(list(COLUMNS.values()), rows), strict=True))
     assert list(found) == list(COLUMNS)
     for name, column in COLUMNS.items():
         everything = column.to_pylist()
@@ -49,7 +49,7 @@ def test_few_and_many_dropped_rows_leave_the_same_as_any(dropped: list[int]) -> 
 
 def test_rows_that_lie_one_after_the_other_are_not_copied() -> None:
     for rows in (range(50, 60), np.arange(50, 60)):
-        found = take_rows(COLUMNS, rows)
+        found = dict(zip(COLUMNS, take_rows(list(COLUMNS.values()), rows), strict=True))
         check(rows)
         for name in ("number", "text", "list"):
             assert found[name].offset == 50

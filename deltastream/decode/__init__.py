@@ -6,6 +6,7 @@ from deltastream.decode.first_rows import decode_first_rows
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import decode_row_group
+from deltastream.decode.statistics import row_group_statistics
 
 __all__ = [
     "Footer",
@@ -15,4 +16,5 @@ __all__ = [
     "filter_file",
     "parse_deletion_vector",
     "read_footer",
+    "row_group_statistics",
 ]

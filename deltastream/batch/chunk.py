@@ -106,9 +106,7 @@ class ChunkBuilder:
         """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
         if field.kind == "rows":
             with self._transform_slots:
-                values = row_values(
-                    columns, field.spec, context, row_numbers, self._stopped.is_set
-                )
+                values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
                 yield field.target, values
             return
         converted = [

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ import pyarrow.compute as pc
 
 from deltastream.batch import Layout, resolve_layout
 from deltastream.dataset.filtering import count_dropped
-from deltastream.decode import Projection, decode_first_rows, read_footer
+from deltastream.dataset.first_rows import first_files, first_rows
+from deltastream.decode import Projection, read_footer
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
@@ -38,9 +40,6 @@ from deltastream.storage import open_storage
 from deltastream.types import Snapshot
 
 __all__ = ["Planned", "TableRequest", "plan_table"]
-
-_FIRST_ROWS = 64
-_FIRST_FILES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +96,24 @@ async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
     files = LocalFiles(snapshot, storage)
     num_records = await _count(snapshot, files, pool)
     live_rows = num_records - _count_deleted(snapshot, num_records)
+    selector = Selector(
+        snapshot, num_records, row_filter, files, DeletionVectors(snapshot, storage, num_records)
+    )
     if row_filter is not None:
-        vectors = DeletionVectors(snapshot, storage, num_records)
-        selector = Selector(snapshot, num_records, row_filter, files, vectors)
         undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
-        live_rows[undecided] = num_records[undecided] - await count_dropped(
-            selector, undecided, pool
-        )
-
-    def first_rows(names: list[str]) -> dict[str, pa.Array]:
-        return _first_rows(snapshot, files, live_rows, names)
-
+        dropped = await count_dropped(selector, undecided, pool)
+        live_rows[undecided] = num_records[undecided] - dropped
+    vectors = (
+        await selector.read_vectors(first_files(live_rows))
+        if _values_may_decide(request, schema)
+        else {}
+    )
     layout = await pool.run(
         resolve_layout,
         schema,
         request.fields,
         row_dicts=request.row_dicts,
-        first_rows=first_rows,
+        first_rows=partial(first_rows, snapshot, schema, files, selector, vectors, live_rows),
     )
     return Planned(snapshot, schema, num_records, live_rows, layout, row_filter)
 
@@ -190,22 +190,14 @@ def _count_deleted(snapshot: Snapshot, num_records: npt.NDArray[np.int64]) -> np
     return found
 
 
-def _first_rows(
-    snapshot: Snapshot, files: LocalFiles, live_rows: npt.NDArray[np.int64], names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first values of some columns, from the first files of the table that have any."""
-    found: dict[str, pa.Array] = {}
-    for file in np.flatnonzero(live_rows)[:_FIRST_FILES]:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        context = files.context(int(file), stage="first rows")
-        projection = Projection(
-            pa.schema([snapshot.schema.field(name) for name in missing]),
-            frozenset(snapshot.partition_columns),
-            column_mapping=snapshot.column_mapping,
-        )
-        with files.open(int(file)) as source:
-            first = decode_first_rows(source, projection, _FIRST_ROWS, context)
-        found |= {name: values for name, values in first.items() if values.null_count < len(values)}
-    return found
+def _values_may_decide(request: TableRequest, schema: pa.Schema) -> bool:
+    """Say whether the layout may ask for first rows: it does for lists and binary values of unknown length."""
+    if request.row_dicts:
+        return False
+    names = (
+        schema.names
+        if request.fields is None
+        else [n for spec in request.fields for n in spec.names]
+    )
+    types = [schema.field(name).type for name in names if name in schema.names]
+    return any(pa.types.is_binary(type_) or pa.types.is_list(type_) for type_ in types)

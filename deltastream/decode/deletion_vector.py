@@ -39,7 +39,7 @@ def parse_deletion_vector(
     if magic != _PORTABLE_MAGIC:
         raise FileCorruptError(f"{context}: its magic number is {magic}, not {_PORTABLE_MAGIC}")
     try:
-        rows = BitMap64.deserialize(bitmap[4:])
+        rows = BitMap64.deserialize(bytes(bitmap[4:]))
     except (ValueError, IndexError) as error:
         raise FileCorruptError(f"{context}: it is no 64-bit Roaring bitmap: {error}") from error
     if len(rows) != vector.cardinality:

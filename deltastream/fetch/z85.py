@@ -6,9 +6,7 @@ import numpy as np
 
 __all__ = ["decode_z85"]
 
-_ALPHABET = (
-    b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
-)
+_ALPHABET = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _NO_DIGIT = 85
 _DIGITS = np.full(256, _NO_DIGIT, np.uint64)
 _DIGITS[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(85)

@@ -104,7 +104,12 @@ def builder(
 
 def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
     columns = {name: rows.column(name).chunk(0) for name in rows.column_names}
-    target.add(columns, slice(offset, offset + rows.num_rows), context=CONTEXT, row_numbers=range(offset, offset + rows.num_rows))
+    target.add(
+        columns,
+        slice(offset, offset + rows.num_rows),
+        context=CONTEXT,
+        row_numbers=range(offset, offset + rows.num_rows),
+    )
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:

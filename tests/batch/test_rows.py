@@ -70,7 +70,10 @@ def test_bytes_are_arrays_of_their_shape_that_a_transform_may_write_to() -> None
 
     column = pa.array([b"\1\2\3\4", None], pa.binary())
     spec = FieldSpec("x", decode_numpy_and_apply_shape=(2, 2), transform=double)
-    assert row_values([column], spec, CONTEXT, range(9), never).tolist() == [[[2, 4], [6, 8]], "null"]
+    assert row_values([column], spec, CONTEXT, range(9), never).tolist() == [
+        [[2, 4], [6, 8]],
+        "null",
+    ]
     assert column.to_pylist() == [b"\1\2\3\4", None]
 
 
@@ -121,7 +124,11 @@ def test_bytes_that_are_no_image_are_an_error_that_names_the_row() -> None:
 
 def test_results_may_be_anything_even_arrays_of_one_shape() -> None:
     found = row_values(
-        [pa.array([1, 2])], FieldSpec("x", transform=lambda n: np.full(3, n)), CONTEXT, range(9), never
+        [pa.array([1, 2])],
+        FieldSpec("x", transform=lambda n: np.full(3, n)),
+        CONTEXT,
+        range(9),
+        never,
     )
     assert found.shape == (2,)
     assert [array.tolist() for array in found] == [[1, 1, 1], [2, 2, 2]]

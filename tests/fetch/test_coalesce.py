@@ -7,20 +7,30 @@ from deltastream.fetch.coalesce import coalesce
 from deltastream.types import ByteRange
 
 RANGES = st.lists(
-    st.builds(lambda start, length: ByteRange(start, start + length), st.integers(0, 60), st.integers(1, 12)),
+    st.builds(
+        lambda start, length: ByteRange(start, start + length),
+        st.integers(0, 60),
+        st.integers(1, 12),
+    ),
     max_size=8,
 )
 
 
 def test_neighbours_are_asked_for_together_and_distant_ranges_apart() -> None:
     wanted = [ByteRange(40, 50), ByteRange(0, 1), ByteRange(1, 9), ByteRange(12, 20)]
-    assert coalesce(wanted, max_gap_nbytes=3, max_nbytes=100) == [ByteRange(0, 20), ByteRange(40, 50)]
+    assert coalesce(wanted, max_gap_nbytes=3, max_nbytes=100) == [
+        ByteRange(0, 20),
+        ByteRange(40, 50),
+    ]
     assert coalesce(wanted, max_gap_nbytes=20, max_nbytes=100) == [ByteRange(0, 50)]
 
 
 def test_a_range_is_no_longer_than_the_most_unless_it_is_one_that_was_wanted() -> None:
     wanted = [ByteRange(0, 10), ByteRange(10, 20), ByteRange(20, 70)]
-    assert coalesce(wanted, max_gap_nbytes=0, max_nbytes=20) == [ByteRange(0, 20), ByteRange(20, 70)]
+    assert coalesce(wanted, max_gap_nbytes=0, max_nbytes=20) == [
+        ByteRange(0, 20),
+        ByteRange(20, 70),
+    ]
 
 
 @given(RANGES, st.integers(0, 10), st.integers(1, 40))

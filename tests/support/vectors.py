@@ -54,9 +54,7 @@ class DataFile:
 
 def encode_z85(data: bytes) -> str:
     """Bytes as text, padded to a multiple of four with zeros."""
-    words = [
-        int.from_bytes(data[i : i + 4].ljust(4, b"\0"), "big") for i in range(0, len(data), 4)
-    ]
+    words = [int.from_bytes(data[i : i + 4].ljust(4, b"\0"), "big") for i in range(0, len(data), 4)]
     return "".join(_Z85[word // 85**power % 85] for word in words for power in range(4, -1, -1))
 
 

@@ -1,4 +1,4 @@
-"""Owns a look at the first live rows: a list's or a binary value's length decides the shape of its tensors."""
+"""Owns a look at the first live rows, for what the schema does not say: how long lists and binary values are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from deltastream.decode import Projection, decode_first_rows, parse_deletion_vector
+from deltastream.decode import Projection, decode_first_rows
 from deltastream.fields import FieldSpec
 from deltastream.pipeline import PlannedRows
-from deltastream.selection import RowSelection
-from deltastream.types import Snapshot
 
 __all__ = ["FirstRows", "values_may_decide"]
 
@@ -36,44 +34,28 @@ class FirstRows:
     def __init__(self, rows: PlannedRows) -> None:
         self._rows = rows
         self._files: list[int] = np.flatnonzero(rows.live_rows)[:_FIRST_FILES].tolist()
-        self._selections: dict[int, RowSelection] = {}
+        self._vectors: Mapping[int, bytes] = {}
 
-    async def read_selections(self) -> None:
-        """Read what is deleted of the first files: a row that was deleted for its length must not decide one."""
-        vectors = self._rows.vectors
-        for file, data in (await vectors.read(self._files)).items():
-            vector = vectors.find(file)
-            assert vector is not None
-            self._selections[file] = parse_deletion_vector(
-                data,
-                vector,
-                num_records=int(self._rows.num_records[file]),
-                context=vectors.context(file, vector),
-            )
+    async def read_vectors(self) -> None:
+        """Read the deletion vectors of the first files: a row that was deleted for its length must not decide one."""
+        self._vectors = await self._rows.selector.read_vectors(self._files)
 
-    def find(self, names: list[str]) -> Mapping[str, pa.Array]:
+    def find(self, names: list[str]) -> dict[str, pa.Array]:
         """Return the first live values of those columns that have any. Blocks."""
-        snapshot, files = self._rows.snapshot, self._rows.files
+        rows = self._rows
         found: dict[str, pa.Array] = {}
         for file in self._files:
             missing = [name for name in names if name not in found]
             if not missing:
                 break
-            with files.open(file) as source:
-                first = decode_first_rows(
-                    source,
-                    _projection(snapshot, missing),
-                    _FIRST_ROWS,
-                    files.context(file, stage="first rows"),
-                    self._selections.get(file),
-                )
+            selection = rows.selector.select(file, self._vectors.get(file))
+            projection = Projection(
+                pa.schema([rows.schema.field(name) for name in missing]),
+                frozenset(rows.snapshot.partition_columns),
+                column_mapping=rows.snapshot.column_mapping,
+            )
+            context = rows.files.context(file, stage="first rows")
+            with rows.files.open(file) as source:
+                first = decode_first_rows(source, projection, _FIRST_ROWS, context, selection)
             found |= {name: some for name, some in first.items() if some.null_count < len(some)}
         return found
-
-
-def _projection(snapshot: Snapshot, names: list[str]) -> Projection:
-    return Projection(
-        pa.schema([snapshot.schema.field(name) for name in names]),
-        frozenset(snapshot.partition_columns),
-        column_mapping=snapshot.column_mapping,
-    )

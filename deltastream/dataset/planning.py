@@ -21,11 +21,11 @@ def plan_table(
     async def plan(pool: DecodePool) -> tuple[PlannedRows, Layout]:
         rows = await plan_rows(request, pool)
         first_rows = FirstRows(rows)
-        if values_may_decide(fields, rows.snapshot.schema, row_dicts=row_dicts):
-            await first_rows.read_selections()
+        if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
+            await first_rows.read_vectors()
         layout = await pool.run(
             resolve_layout,
-            rows.snapshot.schema,
+            rows.schema,
             fields,
             row_dicts=row_dicts,
             first_rows=first_rows.find,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,31 +32,28 @@ def decode_first_rows(
     try:
         with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as file:
             columns = find_columns(projection, file.schema_arrow, context)
+            row_groups = list(range(file.num_row_groups))
             batches = file.reader.iter_batches(
-                num_rows,
-                list(range(file.num_row_groups)),
-                column_indices=columns.leaves,
-                use_threads=False,
+                num_rows, row_groups, column_indices=columns.leaves, use_threads=False
             )
-            found = _first_live(batches, selection)
+            rows = _first_live(batches, selection)
     except (pa.ArrowException, OSError) as error:
         raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
-    if found is None:
+    if rows is None:
         return {}
-    arrays = columns.conform(found.columns, {}, found.num_rows, context)
+    arrays = columns.conform(rows.columns, {}, rows.num_rows, context)
     return {name: array for name, array in arrays.items() if name in columns.found}
 
 
 def _first_live(
-    batches: Iterator[pa.RecordBatch], selection: RowSelection | None
+    batches: Iterable[pa.RecordBatch], selection: RowSelection | None
 ) -> pa.RecordBatch | None:
-    """Return the live rows of the first batch that has some."""
     start = 0
     for rows in batches:
-        if selection is None:
-            return rows
-        live = selection.live_rows(start, start + rows.num_rows)
-        if len(live):
-            return rows.take(pa.array(live))
+        live = rows
+        if selection is not None:
+            live = rows.take(pa.array(selection.live_rows(start, start + rows.num_rows)))
+        if live.num_rows:
+            return live
         start += rows.num_rows
     return None

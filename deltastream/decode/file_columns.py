@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -22,14 +23,20 @@ __all__ = ["FileColumns", "find_columns"]
 class FileColumns:
     """What is read of a file, and what becomes of it."""
 
-    leaves: tuple[int, ...]
-    """The leaves to read, by their index in the file, sorted; not all of them need be wanted."""
+    column_leaves: tuple[tuple[int, ...], ...]
+    """For each column of the file that is read, in the file's order, its leaves to read, by their index in the file,
+    sorted; not all of them need be wanted."""
     found: dict[str, tuple[int, Node]]
     """Wanted columns that the file has: place among the columns that are read, and what becomes of that one."""
     dictionary_leaves: dict[int, str]
-    """Of `leaves` those that may be decoded as dictionaries, and their paths in the file."""
+    """Of those the ones that may be decoded as dictionaries, and their paths in the file."""
     targets: dict[str, pa.DataType]
     """The type of every wanted column, in order."""
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """All leaves to read, sorted."""
+        return tuple(chain.from_iterable(self.column_leaves))
 
     def conform(
         self,
@@ -95,8 +102,11 @@ def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> Fi
     }
     firsts = sorted({file_field.first_leaf for file_field, _ in present.values()})
     places = {first: place for place, first in enumerate(firsts)}
+    leaves: list[set[int]] = [set() for _ in firsts]
+    for file_field, node in present.values():
+        leaves[places[file_field.first_leaf]].update(node.leaves)
     return FileColumns(
-        leaves=tuple(sorted({leaf for _, node in present.values() for leaf in node.leaves})),
+        column_leaves=tuple(tuple(sorted(some)) for some in leaves),
         found={name: (places[ff.first_leaf], node) for name, (ff, node) in present.items()},
         dictionary_leaves={
             ff.first_leaf: ff.field.name

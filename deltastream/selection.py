@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from pyroaring import BitMap64
+from pyroaring import BitMap64
 
 __all__ = ["RowSelection"]
 
@@ -48,7 +45,7 @@ class RowSelection:
         return np.flatnonzero(live)
 
     def _dropped_rows(self, start: int, stop: int) -> npt.NDArray[np.int64]:
-        inside = self.dropped & type(self.dropped)(range(start, stop))
+        inside = self.dropped & BitMap64(range(start, stop))
         # `to_array` of an empty bitmap has no memory to view.
         rows = np.frombuffer(inside.to_array(), np.uint64) if inside else np.empty(0, np.uint64)
         return rows.astype(np.int64) - start

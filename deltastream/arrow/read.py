@@ -9,12 +9,13 @@ from datetime import datetime
 import pyarrow as pa
 
 from deltastream.arrow.batches import ArrowBatches
-from deltastream.arrow.schema import logical_schema, select_columns
+from deltastream.arrow.schema import logical_schema
 from deltastream.decode import Projection
 from deltastream.engine.pool import DecodePool, usable_cores
 from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_MEMORY_BUDGET, OrderOptions
 from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
+from deltastream.predicate import Filter
 
 __all__ = ["iter_arrow", "read_arrow"]
 
@@ -24,6 +25,7 @@ def read_arrow(
     version: int | None = None,
     timestamp: datetime | str | None = None,
     columns: Sequence[str] | None = None,
+    filter: Filter | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> pa.Table:
     """Read the live rows of one version of a table into memory, in base order, without torch.
@@ -32,7 +34,10 @@ def read_arrow(
         path: The table: a local path or a ``file:`` URI.
         version: The version to read; None: the latest.
         timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
-        columns: The columns, in this order; None: all of them.
+        columns: The columns, in this order: names, or ``a.b`` for a field of a struct, of which only the fields named
+            are read. Backquotes quote a name. None: all of them.
+        filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
+            lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
         storage_options: For object stores, later; local tables need none.
 
     Returns:
@@ -44,7 +49,7 @@ def read_arrow(
         OptionError: An argument cannot be.
         ReadError: A file is missing, or is not what the log promised.
     """
-    with iter_arrow(path, version, timestamp, columns, storage_options) as batches:
+    with iter_arrow(path, version, timestamp, columns, filter, storage_options) as batches:
         return pa.Table.from_batches(batches, batches.schema)
 
 
@@ -53,6 +58,7 @@ def iter_arrow(
     version: int | None = None,
     timestamp: datetime | str | None = None,
     columns: Sequence[str] | None = None,
+    filter: Filter | None = None,
     storage_options: Mapping[str, str] | None = None,
     *,
     max_rows: int | None = None,
@@ -65,10 +71,11 @@ def iter_arrow(
     dropped. It is a context manager that closes itself.
 
     Args:
-        path: As in `read_arrow`, and so are `version`, `timestamp`, `columns` and `storage_options`.
+        path: As in `read_arrow`, and so are the next five.
         version: See there.
         timestamp: See there.
         columns: See there.
+        filter: See there.
         storage_options: See there.
         max_rows: Rows of a batch, at most. None: a batch is what lives of a row group.
         memory_budget: Bytes that may wait to be taken. A row group is decoded whole, also one that is larger.
@@ -92,16 +99,20 @@ def iter_arrow(
             raise OptionError(f"{name} must be at least 1, got {count}")
 
     async def plan(pool: DecodePool) -> ReadPlan:
-        request = RowsRequest(path, version, timestamp, None, storage_options)
+        request = RowsRequest(path, version, timestamp, columns, filter, storage_options)
         rows = await plan_rows(request, pool)
         snapshot = rows.snapshot
-        schema = select_columns(snapshot.schema, columns)
-        partitioned = frozenset(snapshot.partition_columns) & frozenset(schema.names)
-        # One row a batch: every row count is a multiple of it.
-        order = OrderOptions(batch_size=1)
-        mapping = snapshot.column_mapping
-        projection = Projection(schema, partitioned, column_mapping=mapping)
-        return ReadPlan(snapshot, rows.num_records, rows.live_rows, projection, order)
+        partitioned = frozenset(snapshot.partition_columns) & frozenset(rows.schema.names)
+        projection = Projection(rows.schema, partitioned, column_mapping=snapshot.column_mapping)
+        return ReadPlan(
+            snapshot,
+            rows.num_records,
+            rows.live_rows,
+            projection,
+            rows.row_filter,
+            # One row a batch: every row count is a multiple of it.
+            OrderOptions(batch_size=1),
+        )
 
     planned = run_planning(plan)
     options = ReadOptions(memory_budget, decode_threads or usable_cores())

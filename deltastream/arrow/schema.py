@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pyarrow as pa
 
-from deltastream.errors import OptionError, SchemaError
 from deltastream.types import FIELD_ID, PHYSICAL_NAME
 
-__all__ = ["logical_schema", "select_columns"]
+__all__ = ["logical_schema"]
 
 _PRIVATE = frozenset({PHYSICAL_NAME, FIELD_ID})
-
-
-def select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
-    """Return the fields of `columns`, in that order; None: all of them.
-
-    Raises:
-        SchemaError: A column isn't there.
-        OptionError: A column is named twice.
-    """
-    if columns is None:
-        return schema
-    if isinstance(columns, str):
-        raise OptionError(f"columns is a list of names, not the string {columns!r}")
-    for i, name in enumerate(columns):
-        if name in columns[:i]:
-            raise OptionError(f"columns names {name!r} twice")
-        if name not in schema.names:
-            raise SchemaError(
-                f"the table has no column {name!r}; its columns are {', '.join(schema.names)}"
-            )
-    return pa.schema([schema.field(name) for name in columns])
 
 
 def logical_schema(schema: pa.Schema) -> pa.Schema:

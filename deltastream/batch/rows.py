@@ -38,8 +38,7 @@ def row_values(
 
     Raises:
         StoppedError: `is_stopped()` said so.
-        TransformError: The transform, or the image decoder, raised; the row of the row group is named, dropped ones
-            counted.
+        TransformError: The transform, or the image decoder, raised; the row is named by its number in `row_numbers`.
     """
     values = _python_values(columns)
     if spec.decode_numpy_and_apply_shape is not None:

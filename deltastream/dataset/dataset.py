@@ -37,6 +37,7 @@ from deltastream.plan import (
     choose_block_rows,
     choose_lanes,
 )
+from deltastream.predicate import Filter
 
 __all__ = ["DeltaDataset"]
 
@@ -56,7 +57,9 @@ class DeltaDataset(IterableDataset[Any]):
         *,
         version: int | None = None,
         timestamp: datetime | str | None = None,
+        columns: Sequence[str] | None = None,
         partition_filter: PartitionFilter | None = None,
+        filter: Filter | None = None,
         batch_size: int = 32,
         shuffle: bool = False,
         seed: int = 0,
@@ -73,15 +76,19 @@ class DeltaDataset(IterableDataset[Any]):
         row_dicts: bool = False,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
-        """Read the log and plan.
+        """Read the log and plan; with a filter also its columns in the files that the log leaves open.
 
         Args:
             path: The table: a local path or a ``file:`` URI.
             fields: The fields of a batch; None: every column of the table.
             version: The version to read; None: the latest.
             timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
+            columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a
+                field of a struct, of which only the fields named are read. Backquotes quote a name.
             partition_filter: ``[(column, operator, value), ...]`` on partition columns, all of which hold, or a list
                 of such lists, one of which holds. Operators: = == != < <= > >= in, not in.
+            filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
+                lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
             batch_size: Rows of a batch.
             shuffle: Permute files, row groups within a block of files, and rows within a window of row groups.
             seed: Of the permutations, in ``[0, 2**63)``.
@@ -120,8 +127,12 @@ class DeltaDataset(IterableDataset[Any]):
         self._decode_threads = decode_threads
         self._transform_threads = transform_threads
         order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
+        if columns is not None and not columns:
+            raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
         rows, layout = plan_table(
-            RowsRequest(path, version, timestamp, partition_filter, storage_options),
+            RowsRequest(
+                path, version, timestamp, columns, filter, storage_options, partition_filter
+            ),
             fields,
             row_dicts=row_dicts,
         )
@@ -129,7 +140,8 @@ class DeltaDataset(IterableDataset[Any]):
             rows.snapshot,
             rows.num_records,
             rows.live_rows,
-            project(rows.snapshot, layout),
+            project(rows, layout),
+            rows.row_filter,
             replace(order, block_rows=choose_block_rows(rows.live_rows, shuffle_rows=shuffle_rows)),
             layout,
             pad=self._num_ranks > 1 if pad is None else pad,

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from deltastream.batch import Layout
 from deltastream.decode import Projection
-from deltastream.pipeline import ReadPlan
-from deltastream.types import Snapshot
+from deltastream.pipeline import PlannedRows, ReadPlan
 
 __all__ = ["BatchPlan", "project"]
 
@@ -44,11 +43,11 @@ class BatchPlan(ReadPlan):
         return width
 
 
-def project(snapshot: Snapshot, layout: Layout) -> Projection:
+def project(rows: PlannedRows, layout: Layout) -> Projection:
     """Return the columns that the fields are made of."""
-    columns = layout.columns
+    snapshot, columns = rows.snapshot, layout.columns
     return Projection(
-        pa.schema([snapshot.schema.field(name) for name in columns]),
+        pa.schema([rows.schema.field(name) for name in columns]),
         frozenset(snapshot.partition_columns) & frozenset(columns),
         layout.object_columns,
         snapshot.column_mapping,

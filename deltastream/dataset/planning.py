@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
 from deltastream.batch import Layout, resolve_layout
-from deltastream.decode import Projection, decode_first_rows
+from deltastream.dataset.first_rows import FirstRows, values_may_decide
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch import LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
-from deltastream.types import Snapshot
 
 __all__ = ["plan_table"]
-
-_FIRST_ROWS = 64
-_FIRST_FILES = 16
 
 
 def plan_table(
@@ -29,38 +20,16 @@ def plan_table(
 
     async def plan(pool: DecodePool) -> tuple[PlannedRows, Layout]:
         rows = await plan_rows(request, pool)
-
-        def first_rows(names: list[str]) -> dict[str, pa.Array]:
-            return _first_rows(rows.snapshot, rows.files, rows.live_rows, names)
-
+        first_rows = FirstRows(rows)
+        if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
+            await first_rows.read_vectors()
         layout = await pool.run(
             resolve_layout,
-            rows.snapshot.schema,
+            rows.schema,
             fields,
             row_dicts=row_dicts,
-            first_rows=first_rows,
+            first_rows=first_rows.find,
         )
         return rows, layout
 
     return run_planning(plan)
-
-
-def _first_rows(
-    snapshot: Snapshot, files: LocalFiles, live_rows: npt.NDArray[np.int64], names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first values of some columns, from the first files of the table that have any."""
-    found: dict[str, pa.Array] = {}
-    for file in np.flatnonzero(live_rows)[:_FIRST_FILES]:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        context = files.context(int(file), stage="first rows")
-        projection = Projection(
-            pa.schema([snapshot.schema.field(name) for name in missing]),
-            frozenset(snapshot.partition_columns),
-            column_mapping=snapshot.column_mapping,
-        )
-        with files.open(int(file)) as source:
-            first = decode_first_rows(source, projection, _FIRST_ROWS, context)
-        found |= {name: values for name, values in first.items() if values.null_count < len(values)}
-    return found

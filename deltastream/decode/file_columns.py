@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -23,20 +24,24 @@ __all__ = ["FileColumns", "find_columns"]
 class FileColumns:
     """What is read of a file, and what becomes of it."""
 
-    leaves: tuple[int, ...]
-    """The leaves to read, by their index in the file, sorted; not all of them need be wanted."""
+    column_leaves: tuple[tuple[int, ...], ...]
+    """For each column of the file that is read, in the file's order, its leaves to read, by their index in the file,
+    sorted; not all of them need be wanted."""
     found: dict[str, tuple[int, Node]]
     """Wanted columns that the file has: place among the columns that are read, and what becomes of that one."""
     dictionary_leaves: dict[int, str]
-    """Of `leaves` those that may be decoded as dictionaries, and their paths in the file."""
+    """Of those the ones that may be decoded as dictionaries, and their paths in the file."""
     targets: dict[str, pa.DataType]
     """The type of every wanted column, in order."""
 
-    def places_and_leaves(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Return which columns are read for some wanted ones, by their places, and the leaves to read, both sorted."""
-        found = [self.found[name] for name in names if name in self.found]
-        places = sorted({place for place, _ in found})
-        return places, sorted({leaf for _, node in found for leaf in node.leaves})
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """All leaves to read, sorted."""
+        return tuple(chain.from_iterable(self.column_leaves))
+
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
+        return sorted({self.found[name][0] for name in names if name in self.found})
 
     def conform(
         self,
@@ -75,6 +80,17 @@ def find_columns(projection: Projection, schema: pa.Schema, context: FileContext
             has no field id where the table goes by ids.
         UnsupportedFeatureError: A column is a shredded variant.
     """
+    # Most files of a table have the schema of the file before, and to compare schemas is 50 times as fast.
+    schema = schema.remove_metadata()
+    for known, columns in projection.found_last:
+        if known.equals(schema, check_metadata=True):
+            return columns
+    columns = _find(projection, schema, context)
+    projection.found_last[:] = [(schema, columns)]
+    return columns
+
+
+def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> FileColumns:
     wanted = [
         field for field in projection.schema if field.name not in projection.partition_columns
     ]
@@ -95,8 +111,11 @@ def find_columns(projection: Projection, schema: pa.Schema, context: FileContext
     }
     firsts = sorted({file_field.first_leaf for file_field, _ in present.values()})
     places = {first: place for place, first in enumerate(firsts)}
+    leaves: list[set[int]] = [set() for _ in firsts]
+    for file_field, node in present.values():
+        leaves[places[file_field.first_leaf]].update(node.leaves)
     return FileColumns(
-        leaves=tuple(sorted({leaf for _, node in present.values() for leaf in node.leaves})),
+        column_leaves=tuple(tuple(sorted(some)) for some in leaves),
         found={name: (places[ff.first_leaf], node) for name, (ff, node) in present.items()},
         dictionary_leaves={
             ff.first_leaf: ff.field.name

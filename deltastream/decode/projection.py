@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from deltastream.decode.file_columns import FileColumns
 
 __all__ = ["Projection"]
 
@@ -21,3 +25,7 @@ class Projection:
     """Columns that may be decoded as dictionaries: those whose values become Python objects."""
     column_mapping: str = "none"
     """How they are found in the files, as in `Snapshot.column_mapping`."""
+    found_last: list[tuple[pa.Schema, FileColumns]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    """The last file schema that they were looked for in, and what was found; any thread may replace it."""

@@ -48,23 +48,9 @@ class DeletionVectors:
         self._storage = storage
 
     def find(self, file: int) -> DeletionVector | None:
-        """Return where the deleted rows of a file are listed; None if it has none.
-
-        Raises:
-            LogCorruptError: The descriptor is not as the protocol says.
-        """
+        """Return where the deleted rows of a file are listed; None if it has none."""
         descriptor = self._descriptors[file].as_py()
-        if descriptor is None:
-            return None
-        try:
-            return DeletionVector(**descriptor)
-        except (TypeError, ValueError) as error:
-            where = FileContext(
-                self._table_uri, self._version, self._path(file), None, "deletion vector"
-            )
-            raise LogCorruptError(
-                f"{where}: the descriptor {descriptor} cannot be: {error}"
-            ) from error
+        return None if descriptor is None else DeletionVector(**descriptor)
 
     def context(self, file: int, vector: DeletionVector) -> FileContext:
         """Return who and what a message is about."""

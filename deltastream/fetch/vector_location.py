@@ -45,12 +45,12 @@ def inline_bytes(vector: DeletionVector) -> bytes:
 
 
 def stored_path(vector: DeletionVector) -> str:
-    """Return the path of a vector's file, decoded: relative to the table, absolute, or a URI.
+    """Return the path of the file of a vector of type "u" or "p", decoded: relative to the table, absolute, or a URI.
 
     Delta PROTOCOL.md, "Deletion Vectors", "Derived Fields": absolutePath.
 
     Raises:
-        ValueError: It names none, or the storage type is none that has one.
+        ValueError: It names none.
     """
     text = vector.path_or_inline
     if vector.storage_type == "u":
@@ -58,12 +58,10 @@ def stored_path(vector: DeletionVector) -> str:
         prefix, encoded = text[:-_UUID_CHARACTERS], text[-_UUID_CHARACTERS:]
         name = f"deletion_vector_{UUID(bytes=decode_z85(encoded))}.bin"
         return f"{prefix}/{name}" if prefix else name
-    if vector.storage_type == "p":
-        if not text:
-            raise ValueError("its path is empty")
-        # As the path of an add action: a URI, percent-encoded.
-        return unquote(urlsplit(text).path if text.startswith("file:") else text)
-    raise ValueError(f"storageType is {vector.storage_type!r}; the protocol has 'u', 'p' and 'i'")
+    if not text:
+        raise ValueError("its path is empty")
+    # As the path of an add action: a URI, percent-encoded.
+    return unquote(urlsplit(text).path if text.startswith("file:") else text)
 
 
 def stored_range(vector: DeletionVector) -> ByteRange:

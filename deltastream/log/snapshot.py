@@ -16,7 +16,6 @@ from deltastream.log.actions import Metadata, Protocol
 from deltastream.log.checkpoint import (
     CheckpointReader,
     CheckpointUnreadableError,
-    V2CheckpointError,
     open_checkpoint,
 )
 from deltastream.log.commit import Commit
@@ -116,11 +115,11 @@ async def _replay(
     pool: DecodePool,
 ) -> T:
     """Return `finish(head)` by the first route whose checkpoint can be read."""
-    failures: list[CheckpointUnreadableError | V2CheckpointError] = []
+    failures: list[CheckpointUnreadableError] = []
     for route in find_routes(listing, version, table_uri=storage.uri):
         try:
             return await finish(await _read_head(storage, route, version, pool=pool))
-        except (CheckpointUnreadableError, V2CheckpointError) as error:
+        except CheckpointUnreadableError as error:
             _logger.debug("%s; trying an older checkpoint", error)
             failures.append(error)
     raise failures[0]
@@ -132,7 +131,7 @@ async def _read_head(storage: Storage, route: Route, version: int, *, pool: Deco
     metadata: Metadata | None = None
     if route.checkpoint is not None:
         checkpoint = await open_checkpoint(storage, route.checkpoint, pool=pool)
-        protocol, metadata = await checkpoint.read_head()
+        protocol, metadata = checkpoint.head.protocol, checkpoint.head.metadata
     commits = await read_commits(storage, route.commits, pool=pool)
     for commit in commits:
         protocol = commit.protocol or protocol

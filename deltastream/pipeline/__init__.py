@@ -4,6 +4,7 @@ from deltastream.pipeline.engine import ReadEngine
 from deltastream.pipeline.iterator import EngineIterator
 from deltastream.pipeline.needs import LaneKey, Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.selector import RowFilter, Selector
 from deltastream.pipeline.statistics import PipelineStatistics
 from deltastream.pipeline.table import PlannedRows, RowsRequest, plan_rows, run_planning
 from deltastream.pipeline.windows import LaneChunk, WindowBuilder, WindowChunk, WindowChunks
@@ -18,7 +19,9 @@ __all__ = [
     "ReadEngine",
     "ReadOptions",
     "ReadPlan",
+    "RowFilter",
     "RowsRequest",
+    "Selector",
     "WindowBuilder",
     "WindowChunk",
     "WindowChunks",

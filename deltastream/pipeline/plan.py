@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from deltastream.decode import Projection
 from deltastream.options import OrderOptions
+from deltastream.pipeline.selector import RowFilter
 from deltastream.plan import EpochOrder
 from deltastream.types import Snapshot
 
@@ -36,6 +37,8 @@ class ReadPlan:
     """Live rows per file of the snapshot."""
     projection: Projection
     """The columns to decode."""
+    row_filter: RowFilter | None
+    """None: no filter, or one that every row of the files passes."""
     order: OrderOptions
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:

@@ -12,7 +12,6 @@ from anyio.abc import TaskGroup
 from deltastream.decode import (
     Footer,
     RowGroupDecoder,
-    parse_deletion_vector,
     read_footer,
 )
 from deltastream.engine.budget import ByteBudget, Charge
@@ -26,9 +25,9 @@ from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadPlan
+from deltastream.pipeline.selector import Selector
 from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
 from deltastream.plan import EpochOrder, WindowSlice
-from deltastream.selection import RowSelection
 
 __all__ = ["Reader"]
 
@@ -57,7 +56,7 @@ class Reader(Generic[C]):
         self._order = order
         self._chunks = chunks
         self._files = files
-        self._vectors = vectors
+        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
@@ -119,13 +118,13 @@ class Reader(Generic[C]):
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        vectors = await self._vectors.read(files)
+        vectors = await self._selector.read_vectors(files)
         return await self._pool.run(
             lambda: [self._footer(file, vectors.get(file)) for file in files]
         )
 
     def _footer(self, file: int, vector: bytes | None) -> Footer:
-        selection = None if vector is None else self._selection(file, vector)
+        selection = self._selector.select(file, vector)
         context = self._files.context(file, stage="footer")
         with self._files.open(file) as source:
             footer = read_footer(
@@ -141,16 +140,6 @@ class Reader(Generic[C]):
                 f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
             )
         return footer
-
-    def _selection(self, file: int, stored: bytes) -> RowSelection:
-        vector = self._vectors.find(file)
-        assert vector is not None
-        return parse_deletion_vector(
-            stored,
-            vector,
-            num_records=int(self._plan.num_records[file]),
-            context=self._vectors.context(file, vector),
-        )
 
     def _estimate(self, read: WindowRead) -> int:
         """Return the bytes of a window: its rows, and while they are copied the row groups they come from.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.acceptance.corpus import Verdict
 from tests.acceptance.readers import judge_all
@@ -16,7 +17,8 @@ def main() -> int:
     if not folder:
         print("name the folder of the corpus, or set DELTASTREAM_CORPUS", file=sys.stderr)
         return 2
-    judgements = list(judge_all(Path(folder)))
+    with TemporaryDirectory() as scratch:
+        judgements = list(judge_all(Path(folder).resolve(), Path(scratch)))
     print(tally(judgements))
     return int(any(judgement.verdict is Verdict.WRONG for judgement in judgements))
 

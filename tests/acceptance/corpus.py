@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from deltastream.errors import DeltaStreamError
+from tests.acceptance.relocated import relocate
 
 __all__ = ["Case", "Judgement", "Outcome", "Verdict", "cases", "compare", "judge"]
 
@@ -79,11 +80,16 @@ def compare(corpus: Path) -> Any:
     return module
 
 
-def cases(corpus: Path) -> Iterator[Case]:
-    """Yield every table at its latest version, and at every version that is recorded."""
+def cases(corpus: Path, scratch: Path) -> Iterator[Case]:
+    """Yield every table at its latest version, and at every version that is recorded.
+
+    `scratch` takes copies of the tables that cannot be read where they are.
+    """
     for table in json.loads((corpus / "manifest.json").read_text())["tables"]:
         expected = table["expected"]
         root, features = corpus / table["path"], tuple(table["features"])
+        if "requires" in table:
+            root = relocate(root, table["requires"], scratch)
         content = corpus / expected["content"] if "content" in expected else None
         yield Case(
             table["name"],

@@ -21,10 +21,12 @@ def read_case(case: Case) -> pa.Table:
     return deltastream.read_arrow(case.root, version=case.version)
 
 
-def judge_all(corpus: Path, reader: Callable[[Case], pa.Table] = read_case) -> Iterator[Judgement]:
+def judge_all(
+    corpus: Path, scratch: Path, reader: Callable[[Case], pa.Table] = read_case
+) -> Iterator[Judgement]:
     """Judge every case of the corpus, in order."""
     digest = compare(corpus).digest
-    for case in cases(corpus):
+    for case in cases(corpus, scratch):
         if case.outcome is Outcome.FILES_ONLY:
             yield judge_files(case)
         else:

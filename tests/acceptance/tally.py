@@ -19,8 +19,7 @@ def tally(judgements: Iterable[Judgement]) -> str:
             counts[feature][judgement.verdict] += 1
     width = max(map(len, counts), default=0)
     lines = [f"{'feature':{width}}  " + "  ".join(f"{v:>13}" for v in Verdict)]
-    for feature in sorted(counts):
-        lines.append(_line(feature, counts[feature], width))
+    lines.extend(_line(feature, counts[feature], width) for feature in sorted(counts))
     total = Counter(judgement.verdict for judgement in judged)
     lines.append(_line("all", total, width))
     lines.extend(str(j) for j in judged if j.verdict is Verdict.WRONG)

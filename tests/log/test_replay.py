@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.types import Snapshot
-from tests.support.logs import VECTOR, LogFolder, add, metadata, protocol, read, remove
+from tests.support.logs import UUID, VECTOR, LogFolder, add, metadata, protocol, read, remove
 
 FIELDS = {"x": "long", "p": "integer"}
 HEAD = (protocol(), metadata(FIELDS, partition_columns=["p"]))
@@ -90,9 +90,14 @@ def test_files_and_order_do_not_depend_on_how_the_log_is_stored(
 
         at = data.draw(st.integers(0, version), label="checkpoint")
         logged = data.draw(st.permutations(sorted(states[at].values())), label="checkpoint order")
-        num_parts = data.draw(st.sampled_from([None, 2]), label="parts")
         actions = [*HEAD, *(content(path, ms) for path, ms in logged)]
-        log.checkpoint(at, *actions, num_parts=num_parts)
+        if data.draw(st.booleans(), label="V2"):
+            suffix = data.draw(st.sampled_from(["parquet", f"{UUID}.parquet", f"{UUID}.json"]))
+            num_sidecars = data.draw(st.integers(0, 3), label="sidecars")
+            log.v2_checkpoint(at, *actions, suffix=suffix, num_sidecars=num_sidecars)
+        else:
+            num_parts = data.draw(st.sampled_from([None, 2]), label="parts")
+            log.checkpoint(at, *actions, num_parts=num_parts)
         for cleaned in range(at + 1):
             log.commit_path(cleaned).unlink()
         assert read(log.root, version=version) == from_commits

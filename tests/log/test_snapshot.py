@@ -109,9 +109,9 @@ def test_nothing_is_parsed_on_the_loop(tmp_path: Path, monkeypatch: pytest.Monke
 
     spy(listing, "parse_listing")
     spy(commit_files, "parse_commits")
-    spy(checkpoint, "_read_head")
-    spy(checkpoint, "_next")
-    spy(checkpoint, "_parse_adds")
+    spy(checkpoint, "read_head")
+    spy(checkpoint, "next_batch")
+    spy(checkpoint, "parse_adds")
     spy(snapshot, "parse_schema")
     spy(snapshot, "_assemble")
     log = LogFolder(tmp_path)

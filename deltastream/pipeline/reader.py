@@ -131,6 +131,9 @@ class Reader:
         """Return the bytes of a window: its rows, and while they are permuted the row groups they come from."""
         if not self._order.options.shuffle:
             return read.window.nbytes
+        if self._plan.layout.has_ragged:
+            # Ragged values stay where they were decoded until the window is complete.
+            return 2 * read.window.nbytes
         largest = sorted((part.nbytes for part in read.window.slices), reverse=True)
         return read.window.nbytes + sum(largest[: self._pool.num_threads])
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch import Layout
+from deltastream.batch import Layout, prune_schema
 from deltastream.decode import Projection
 from deltastream.options import OrderOptions
 from deltastream.plan import EpochOrder
@@ -44,7 +44,7 @@ class ReadPlan:
         """The columns to decode."""
         columns = self.layout.columns
         return Projection(
-            pa.schema([self.snapshot.schema.field(name) for name in columns]),
+            prune_schema(self.snapshot.schema, self.layout.paths),
             frozenset(self.snapshot.partition_columns) & frozenset(columns),
             self.layout.object_columns,
         )

@@ -33,7 +33,7 @@ class RaggedRows:
     def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> RaggedRows:
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(len(self))
-            return RaggedRows(self.values, self.offsets[start : stop + 1])
+            return RaggedRows(self.values, self.offsets[start : max(start, stop) + 1])
         lengths = self.lengths[rows]
         offsets = offsets_of_lengths(lengths)
         return RaggedRows(self.values[_spread(self.offsets[:-1][rows], offsets)], offsets)

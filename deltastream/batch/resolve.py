@@ -162,16 +162,19 @@ def _resolve(source: _Source, sample: pa.Array | None) -> Field:
         assert dtype is not None
         return _field(source, "number", dtype=dtype, dtypes=(dtype,))
     dtype = _number_dtype(source, type_)
+    is_sequence = (
+        pa.types.is_binary(type_) or pa.types.is_string(type_) or number_lists(type_, spec)
+    )
+    if _is_formed(spec) and not source.is_inside and not is_sequence:
+        raise SchemaError(
+            f"column {source.name!r} is {type_}; ragged={spec.ragged!r} needs an array of numbers, string or binary"
+        )
     if dtype is not None:
         return _field(source, "number", dtype=_output(source, dtype), dtypes=(dtype,))
     if pa.types.is_binary(type_) or pa.types.is_string(type_):
         return _resolve_bytes(source, sample)
     if number_lists(type_, spec):
         return _resolve_lists(source, sample)
-    if spec.ragged in ("offsets", "padded", "nested") and not source.is_inside:
-        raise SchemaError(
-            f"column {source.name!r} is {type_}; ragged={spec.ragged!r} needs an array of numbers, string or binary"
-        )
     return _objects(source)
 
 
@@ -212,7 +215,7 @@ def _resolve_lists(source: _Source, sample: pa.Array | None) -> Field:
                 "list" if isinstance(spec.ragged, bool) or spec.ragged is None else spec.ragged
             )
             return _field(source, "ragged", shape=inner, form=form, **numbers)
-    elif spec.ragged in ("offsets", "padded", "nested") and not source.is_inside:
+    elif _is_formed(spec) and not source.is_inside:
         raise SchemaError(
             f"column {source.name!r} has arrays of several lengths, or none at all, in its elements; "
             f'ragged={spec.ragged!r} takes values that differ in their first dimension only: ragged="list" gives lists'
@@ -249,6 +252,11 @@ def _stack(source: _Source) -> Field:
     return _field(
         source, "stack", dtype=np.result_type(*outputs), shape=(len(dtypes),), dtypes=tuple(dtypes)
     )
+
+
+def _is_formed(spec: FieldSpec) -> bool:
+    """Whether ragged values are asked for as tensors of all rows together."""
+    return spec.ragged in ("offsets", "padded", "nested")
 
 
 def _has_decimals(column: tuple[Path, pa.DataType]) -> bool:

@@ -121,7 +121,7 @@ def has_form(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_binary(type_))
 
 
-def kind_of(type_: pa.DataType, spec: FieldSpec, rows: list[Any]) -> tuple[int, ...] | None | str:
+def kind_of(type_: pa.DataType, spec: FieldSpec, rows: list[Any]) -> tuple[int, ...] | str | None:
     """Return the shape of one row, None where it is ragged, or "objects"."""
     form = spec.ragged in _TENSOR_FORMS
     if pa.types.is_string(type_):

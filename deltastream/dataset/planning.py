@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from deltastream.batch import Layout, resolve_layout
-from deltastream.decode import Projection, parse_deletion_vector, read_footer
+from deltastream.decode import (
+    Projection,
+    decode_first_rows,
+    parse_deletion_vector,
+    read_footer,
+)
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import FileCorruptError, LogCorruptError
+from deltastream.errors import LogCorruptError
 from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.fields import FieldSpec
 from deltastream.log import read_snapshot
@@ -192,31 +196,15 @@ def _first_rows(
         missing = [name for name in names if name not in found]
         if not missing:
             break
-        try:
-            with files.open(int(file)) as source:
-                found |= _first_values(source, snapshot.schema, selections.get(int(file)), missing)
-        except (pa.ArrowException, OSError) as error:
-            context = files.context(int(file), stage="first rows")
-            raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
+        context = files.context(int(file), stage="first rows")
+        projection = Projection(
+            pa.schema([snapshot.schema.field(name) for name in missing]),
+            frozenset(snapshot.partition_columns),
+            column_mapping=snapshot.column_mapping,
+        )
+        with files.open(int(file)) as source:
+            first = decode_first_rows(
+                source, projection, _FIRST_ROWS, context, selections.get(int(file))
+            )
+        found |= {name: values for name, values in first.items() if values.null_count < len(values)}
     return found
-
-
-def _first_values(
-    source: pa.NativeFile, schema: pa.Schema, selection: RowSelection | None, names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first live values of those columns that the file has, but for columns without any."""
-    with pq.ParquetFile(source, pre_buffer=False) as parquet:
-        present = [name for name in names if name in parquet.schema_arrow.names]
-        start = 0
-        for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
-            stop = start + rows.num_rows
-            if selection is not None:
-                rows = rows.take(pa.array(selection.live_rows(start, stop)))
-            start = stop
-            if rows.num_rows == 0:
-                continue
-            columns = {name: rows.column(name).cast(schema.field(name).type) for name in present}
-            return {
-                name: values for name, values in columns.items() if values.null_count < len(values)
-            }
-    return {}

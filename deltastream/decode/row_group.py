@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deltastream.decode.file_columns import FileColumns
 from deltastream.decode.footer import Footer
 from deltastream.decode.live_rows import RowTaker
-from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
 from deltastream.types import FileContext
 
@@ -27,65 +27,79 @@ def decode_row_group(
     source: pa.NativeFile,
     footer: Footer,
     row_group: int,
-    projection: Projection,
     partition: dict[str, pa.Scalar],
     *,
     rows: npt.NDArray[np.int64] | range,
     context: FileContext,
 ) -> dict[str, pa.Array]:
-    """Decode `rows` of a row group, ascending, into the projection's columns; the others are dropped.
+    """Decode `rows` of a row group, ascending, into the columns that the footer was read for; others are dropped.
 
     Raises:
-        FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
+        FileCorruptError: The bytes do not decode, or not into as many rows as the footer says, or a value does
+            not fit its column's type.
     """
+    columns = _decode(source, footer, row_group, RowTaker(rows), context)
+    return footer.columns.conform(columns, partition, len(rows), context)
+
+
+def _decode(
+    source: pa.NativeFile, footer: Footer, row_group: int, taker: RowTaker, context: FileContext
+) -> list[pa.Array]:
+    """Return the leaves that are wanted, put together into the file's columns, in the file's order."""
+    if not footer.columns.leaves:
+        return []
     num_rows = footer.metadata.row_group(row_group).num_rows
-    names = list(footer.columns.values())
-    taker = RowTaker(rows)
-    # What is copied is copied while it is in the cache, column after column, and the row group is never held whole.
-    parts = _parts(names, int(footer.decoded.nbytes[row_group])) if taker.copies else [names]
-    decoded: dict[str, pa.Array] = {}
+    # What is copied is copied while it is in the cache, column after column: the row group is never held whole.
+    nbytes = int(footer.decoded.nbytes[row_group])
+    parts = _parts(footer.columns, nbytes) if taker.copies else [footer.columns.leaves]
+    columns: list[pa.Array] = []
     try:
         with pq.ParquetFile(
             source,
             metadata=footer.metadata,
             coerce_int96_timestamp_unit="us",
-            read_dictionary=_dictionaries(footer.metadata, row_group, projection),
+            read_dictionary=_dictionaries(footer, row_group),
             pre_buffer=False,
         ) as file:
-            for part in parts:
-                table = file.read_row_group(row_group, columns=part, use_threads=False)
-                if part and table.num_rows != num_rows:
+            for leaves in parts:
+                # By index: paths do not tell a column "a.b" from field b of a struct a.
+                table = file.reader.read_row_group(
+                    row_group, column_indices=leaves, use_threads=False
+                )
+                if table.num_rows != num_rows:
                     raise FileCorruptError(
                         f"{context}: decoded {table.num_rows} rows, the footer says {num_rows}"
                     )
-                decoded |= {name: taker.take(_one_chunk(table.column(name))) for name in part}
+                columns += [taker.take(_one_chunk(column)) for column in table.columns]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileCorruptError(f"{context}: the row group does not decode: {error}") from error
-    found = {wanted: decoded[name] for wanted, name in footer.columns.items()}
-    return projection.conform(found, partition, len(rows), context)
+    return columns
 
 
-def _parts(names: list[str], nbytes: int) -> list[list[str]]:
-    """Divide columns that decode to `nbytes` into runs of about `_PART_NBYTES`, so that reading many costs no more."""
-    size = max(1, len(names) * _PART_NBYTES // max(1, nbytes))
-    return [names[i : i + size] for i in range(0, len(names), size)]
+def _parts(columns: FileColumns, nbytes: int) -> list[list[int]]:
+    """Divide leaves that decode to `nbytes` into whole columns of about `_PART_NBYTES`: to read many costs no more."""
+    whole = columns.leaves_by_column
+    size = max(1, len(whole) * _PART_NBYTES // max(1, nbytes))
+    return [
+        [leaf for leaves in whole[i : i + size] for leaf in leaves]
+        for i in range(0, len(whole), size)
+    ]
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _dictionaries(metadata: pq.FileMetaData, row_group: int, projection: Projection) -> list[str]:
-    if not projection.dictionary_columns:
+def _dictionaries(footer: Footer, row_group: int) -> list[str]:
+    if not footer.columns.dictionary_leaves:
         return []
-    chunks = metadata.row_group(row_group)
+    chunks = footer.metadata.row_group(row_group)
     found = []
-    for i in range(metadata.num_columns):
-        chunk = chunks.column(i)
+    for leaf, path in footer.columns.dictionary_leaves.items():
+        chunk = chunks.column(leaf)
         if (
-            chunk.path_in_schema in projection.dictionary_columns
-            and chunk.has_dictionary_page
+            chunk.has_dictionary_page
             and chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
         ):
-            found.append(chunk.path_in_schema)
+            found.append(path)
     return found

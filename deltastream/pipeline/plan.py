@@ -49,6 +49,7 @@ class ReadPlan:
             pa.schema([self.snapshot.schema.field(name) for name in columns]),
             frozenset(self.snapshot.partition_columns) & frozenset(columns),
             self.layout.object_columns,
+            self.snapshot.column_mapping,
         )
 
     @property

@@ -230,7 +230,6 @@ class Reader:
                 source,
                 footer,
                 part.row_group,
-                self._projection,
                 self._plan.partition(part.file),
                 rows=numbers,
                 context=context,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from deltastream.batch.allocate import AnyArray
 from deltastream.batch.layout import Field, number_dtype
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.types import FileContext
 
@@ -20,7 +20,7 @@ __all__ = ["convert", "python_values"]
 
 
 def convert(
-    column: pa.Array, field: Field, index: int, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, index: int, memory: ColumnMemory, context: FileContext
 ) -> tuple[AnyArray, npt.NDArray[np.bool_] | None]:
     """Return the values of the field's column `index` as it wants them, ``[n, *shape]``, and the mask if it wants one.
 
@@ -47,7 +47,7 @@ def convert(
 
 
 def _numbers(
-    column: pa.Array, field: Field, dtype: np.dtype[np.generic], memory: WindowMemory
+    column: pa.Array, field: Field, dtype: np.dtype[np.generic], memory: ColumnMemory
 ) -> AnyArray:
     if column.null_count == 0:
         return _stored(column, dtype, memory)
@@ -59,7 +59,7 @@ def _numbers(
     return values
 
 
-def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory) -> AnyArray:
+def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory) -> AnyArray:
     """Return the numbers of a column as they are stored; undefined where it is null."""
     if column.type.bit_width == 8 * dtype.itemsize:
         return _view(column, dtype, memory)
@@ -73,7 +73,7 @@ def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory)
 
 
 def _view(
-    column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory, width: int | None = None
+    column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory, width: int | None = None
 ) -> AnyArray:
     """View the value buffer of a column of fixed width, writable: decoded memory belongs to this reader alone."""
     width = dtype.itemsize if width is None else width
@@ -84,7 +84,7 @@ def _view(
 
 
 def _fixed(
-    column: pa.Array, field: Field, name: str, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, name: str, memory: ColumnMemory, context: FileContext
 ) -> AnyArray:
     length = prod(field.shape)
     if column.null_count:
@@ -114,7 +114,7 @@ def _fixed(
 
 
 def _fixed_with_nulls(
-    column: pa.Array, field: Field, name: str, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, name: str, memory: ColumnMemory, context: FileContext
 ) -> AnyArray:
     valid = np.asarray(column.is_valid()).astype(np.bool_)
     values = np.full((len(column), *field.shape), field.spec.fill_null or 0, field.dtype)
@@ -138,7 +138,7 @@ def python_values(column: pa.Array) -> npt.NDArray[np.object_]:
     return np.fromiter(column.to_pylist(), np.object_, len(column))
 
 
-def _objects(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.object_]:
+def _objects(column: pa.Array, memory: ColumnMemory) -> npt.NDArray[np.object_]:
     """Return values as `python_values` does, but without a copy where there is one to save.
 
     Binary values are memoryviews, lists of numbers 1-D arrays, both of the decoded memory.

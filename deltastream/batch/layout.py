@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -36,8 +37,14 @@ class Field:
     """Of the numbers of each column, as they are decoded."""
     is_second: bool = False
     """Whether an earlier field reads one of its columns too."""
+    target: str = dataclasses.field(init=False)
+    columns: tuple[str, ...] = dataclasses.field(init=False)
+    """The table's columns it reads."""
 
     def __post_init__(self) -> None:
+        # Not properties: these are asked for in every row group.
+        object.__setattr__(self, "target", self.spec.target)
+        object.__setattr__(self, "columns", self.spec.names)
         fill = self.spec.fill_null
         if self.kind == "rows" and (fill is not None or self.spec.null_mask):
             raise OptionError(
@@ -53,15 +60,6 @@ class Field:
             raise OptionError(
                 f"field {self.target!r}: fill_null={fill!r} is no value of {self.dtype}, the field's dtype"
             )
-
-    @property
-    def target(self) -> str:
-        return self.spec.target
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The table's columns it reads."""
-        return self.spec.names
 
     @property
     def mask(self) -> str:

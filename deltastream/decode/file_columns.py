@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -22,37 +24,43 @@ __all__ = ["FileColumns", "find_columns"]
 class FileColumns:
     """What is read of a file, and what becomes of it."""
 
-    leaves: tuple[int, ...]
-    """The leaves to read, by their index in the file, sorted; not all of them need be wanted."""
+    column_leaves: tuple[tuple[int, ...], ...]
+    """For each column of the file that is read, in the file's order, its leaves to read, by their index in the file,
+    sorted; not all of them need be wanted."""
     found: dict[str, tuple[int, Node]]
     """Wanted columns that the file has: place among the columns that are read, and what becomes of that one."""
     dictionary_leaves: dict[int, str]
-    """Of `leaves` those that may be decoded as dictionaries, and their paths in the file."""
+    """Of those the ones that may be decoded as dictionaries, and their paths in the file."""
     targets: dict[str, pa.DataType]
     """The type of every wanted column, in order."""
 
     @property
-    def leaves_by_column(self) -> list[list[int]]:
-        """`leaves`, by the columns that they are put together into."""
-        columns: dict[int, set[int]] = {}
-        for place, node in self.found.values():
-            columns.setdefault(place, set()).update(node.leaves)
-        return [sorted(columns[place]) for place in sorted(columns)]
+    def leaves(self) -> tuple[int, ...]:
+        """All leaves to read, sorted."""
+        return tuple(chain.from_iterable(self.column_leaves))
+
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
+        return sorted({self.found[name][0] for name in names if name in self.found})
 
     def conform(
         self,
-        decoded: list[pa.Array],
+        names: Sequence[str],
+        decoded: Mapping[int, pa.Array],
         partition: dict[str, pa.Scalar],
         num_rows: int,
         context: FileContext,
     ) -> dict[str, pa.Array]:
-        """Return the wanted columns from the decoded ones: of the table's types, null where the file lacks one.
+        """Return some wanted columns from the decoded ones: of the table's types, null where the file lacks one.
+
+        `decoded` has the columns that they need, by place.
 
         Raises:
             FileCorruptError: A value does not fit its column's type.
         """
         arrays = {}
-        for name, target in self.targets.items():
+        for name in names:
+            target = self.targets[name]
             if name in self.found:
                 place, node = self.found[name]
                 array = decoded[place]
@@ -103,8 +111,11 @@ def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> Fi
     }
     firsts = sorted({file_field.first_leaf for file_field, _ in present.values()})
     places = {first: place for place, first in enumerate(firsts)}
+    leaves: list[set[int]] = [set() for _ in firsts]
+    for file_field, node in present.values():
+        leaves[places[file_field.first_leaf]].update(node.leaves)
     return FileColumns(
-        leaves=tuple(sorted({leaf for _, node in present.values() for leaf in node.leaves})),
+        column_leaves=tuple(tuple(sorted(some)) for some in leaves),
         found={name: (places[ff.first_leaf], node) for name, (ff, node) in present.items()},
         dictionary_leaves={
             ff.first_leaf: ff.field.name

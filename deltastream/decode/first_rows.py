@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,25 +36,24 @@ def decode_first_rows(
             batches = file.reader.iter_batches(
                 num_rows, row_groups, column_indices=columns.leaves, use_threads=False
             )
-            rows = next(_live(batches, selection), None)
+            rows = _first_live(batches, selection)
     except (pa.ArrowException, OSError) as error:
         raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
     if rows is None:
         return {}
-    arrays = columns.conform(rows.columns, {}, rows.num_rows, context)
-    return {name: array for name, array in arrays.items() if name in columns.found}
+    decoded = dict(enumerate(rows.columns))
+    return columns.conform(list(columns.found), decoded, {}, rows.num_rows, context)
 
 
-def _live(
+def _first_live(
     batches: Iterable[pa.RecordBatch], selection: RowSelection | None
-) -> Iterator[pa.RecordBatch]:
-    """Yield the live rows of batches that have any."""
+) -> pa.RecordBatch | None:
     start = 0
-    for batch in batches:
-        stop = start + batch.num_rows
-        rows = range(batch.num_rows) if selection is None else selection.live_rows(start, stop)
-        start = stop
-        if len(rows) == batch.num_rows:
-            yield batch
-        elif len(rows):
-            yield batch.take(pa.array(rows))
+    for rows in batches:
+        live = rows
+        if selection is not None:
+            live = rows.take(pa.array(selection.live_rows(start, start + rows.num_rows)))
+        if live.num_rows:
+            return live
+        start += rows.num_rows
+    return None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from deltastream.batch.convert import AnyArray, convert
 from deltastream.batch.layout import Field, resolve_layout
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.fields import FieldSpec
 from tests.support.columns import (
@@ -28,7 +29,8 @@ WHERE = r"/tables/t version 3, file 'part-0.parquet', row group 1, decode: "
 
 
 def converted(column: pa.Array, field: Field) -> tuple[AnyArray, Any]:
-    values, mask = convert(column, field, 0, window_memory(), CONTEXT)
+    memory = ColumnMemory(window_memory(), keeps=True)
+    values, mask = convert(column, field, 0, memory, CONTEXT)
     if field.dtype is not None:
         # What is promised of the tensor.
         assert values.dtype == field.dtype
@@ -129,7 +131,7 @@ def test_a_stacked_columns_fill_is_of_the_common_dtype() -> None:
     spec = FieldSpec(["a", "b"], target_name="x", fill_null=0.5)
     (stacked,) = resolve_layout(schema, [spec], row_dicts=False, first_rows=lambda _: {}).fields
     column = pa.array([1, None], pa.int32())
-    values, _ = convert(column, stacked, 1, window_memory(), CONTEXT)
+    values, _ = convert(column, stacked, 1, ColumnMemory(window_memory(), keeps=False), CONTEXT)
     assert values.tolist() == [1.0, 0.5]
 
 

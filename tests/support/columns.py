@@ -105,6 +105,6 @@ def field_of(type_: pa.DataType, sample: list[Any] | None = None, **options: Any
     return layout_of(schema, FieldSpec("x", **options), samples=samples).fields[0]
 
 
-def window_memory(*, keeps: bool = True, estimate: int = 0) -> WindowMemory:
+def window_memory(*, estimate: int = 0) -> WindowMemory:
     budget = ByteBudget(1 << 40, call_soon=call_soon)
-    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate, keeps=keeps)
+    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)

@@ -74,6 +74,8 @@ class _RowsBuilder:
 
 
 class _ArrowChunks:
+    holds_decoded = False
+
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
 

@@ -14,7 +14,9 @@ from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
 from deltastream.batch.groups import FieldRead, column_groups
 from deltastream.batch.layout import Field, Layout
+from deltastream.batch.paths import take_path
 from deltastream.batch.place import Placement, Stack, placement
+from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
@@ -29,7 +31,7 @@ class Chunk:
 
     start: int
     stop: int
-    arrays: dict[str, AnyArray]
+    arrays: dict[str, AnyArray | RaggedRows]
     charge: Charge
     """What the arrays do not hold themselves: the bytes of Python objects."""
 
@@ -72,7 +74,8 @@ class ChunkBuilder:
         self._transform_slots = transform_slots
         self._stopped = stopped
         self._lock = Lock()
-        self._arrays: dict[str, AnyArray] = {}
+        self._arrays: dict[str, AnyArray | RaggedRows] = {}
+        self._ragged: dict[str, RaggedWindow] = {}
         self._is_allocated = False
 
     def add(
@@ -100,8 +103,10 @@ class ChunkBuilder:
                     if read.index is None:
                         self._place(read.field, name, values, places)
                         continue
+                    assert isinstance(values, np.ndarray)
                     if read.index == 0:
                         target = self._arrays[name]
+                        assert isinstance(target, np.ndarray)
                         stacks[name] = Stack(target, places, num_rows, self._memory.scratch)
                     stacks[name].put(read.index, values)
                     if read.index == len(read.field.columns) - 1:
@@ -113,31 +118,38 @@ class ChunkBuilder:
         columns: list[pa.Array],
         context: FileContext,
         row_numbers: RowNumbers,
-    ) -> Iterator[tuple[str, AnyArray]]:
+    ) -> Iterator[tuple[str, AnyArray | RaggedRows]]:
         """Yield the arrays of a field (or of one of its stacked columns) and of its mask."""
         field = read.field
         if field.kind == "rows":
+            columns = [take_path(*pair) for pair in zip(columns, field.paths, strict=True)]
             with self._transform_slots:
                 values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
             yield field.target, values
             return
-        memory = ColumnMemory(self._memory, keeps=field.target not in self._arrays)
+        memory = ColumnMemory(self._memory, keeps=not self._is_copied(field))
         converted, mask = convert(columns[0], field, read.index or 0, memory, context)
         yield field.target, converted
         if mask is not None:
             yield field.mask, mask
 
-    def _place(self, field: Field, name: str, values: AnyArray, places: Placement) -> None:
-        if name in self._arrays:
-            places.copy_rows(self._arrays[name], values)
+    def _place(
+        self, field: Field, name: str, values: AnyArray | RaggedRows, places: Placement
+    ) -> None:
+        target = self._arrays.get(name)
+        if isinstance(values, RaggedRows) and name in self._ragged:
+            self._ragged[name].add(places.indexes, values)
+        elif isinstance(target, np.ndarray) and isinstance(values, np.ndarray):
+            places.copy_rows(target, values)
         else:
             # Two fields of one column are two tensors, not one memory.
-            self._arrays[name] = np.array(values) if field.is_second else values
+            self._arrays[name] = values.copy() if field.is_second else values
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
         self._memory.settle(has_objects=self._layout.has_objects)
         self._allocate()
+        self._arrays |= {name: window.rows() for name, window in self._ragged.items()}
         names = [name for field in self._layout.fields for name in field.names]
         ordered = {name: self._arrays[name] for name in names}
         return Chunk(self._start, self._stop, ordered, self._memory.rest)
@@ -159,6 +171,8 @@ class ChunkBuilder:
             for field in copied:
                 if field.dtype is None:
                     self._arrays[field.target] = np.empty(self._num_rows, np.object_)
+                elif field.kind == "ragged":
+                    self._ragged[field.target] = RaggedWindow(self._num_rows, self._memory.take)
             self._is_allocated = True
 
     @property

@@ -30,7 +30,7 @@ class FieldRead:
     def row_nbytes(self) -> int | None:
         """Decoded bytes of a row, None where they vary."""
         field = self.field
-        if field.dtype is None:
+        if field.dtype is None or field.kind == "ragged":
             return None
         if self.index is not None:
             return field.dtypes[self.index].itemsize
@@ -46,16 +46,19 @@ def column_groups(
     copied alone. What is kept as it was decoded costs least in one group.
     """
     group: list[FieldRead] = []
+    names: set[str] = set()
     nbytes = 0
     for read in _reads(layout):
         width = read.row_nbytes
         size = _HOT_NBYTES if width is None else width * num_rows
-        if not is_copied(read.field):
+        if not is_copied(read.field) or not names.isdisjoint(read.columns):
+            # Kept as it is; or decoded once for all that lies in a struct.
             size = 0
         if group and size and nbytes + size > _HOT_NBYTES:
             yield group
-            group, nbytes = [], 0
+            group, names, nbytes = [], set(), 0
         group.append(read)
+        names.update(read.columns)
         nbytes += size
     if group:
         yield group

@@ -23,9 +23,18 @@ def values_may_decide(
     """Say whether the layout may ask for first rows: it does for lists and binary values of unknown length."""
     if row_dicts:
         return False
-    names = schema.names if fields is None else [n for spec in fields for n in spec.names]
-    types = [schema.field(name).type for name in names if name in schema.names]
-    return any(pa.types.is_binary(type_) or pa.types.is_list(type_) for type_ in types)
+    columns = {n.split(".")[0].strip("`").lower() for spec in fields or () for n in spec.names}
+    return any(
+        _has_lengths(field.type)
+        for field in schema
+        if fields is None or field.name.split(".")[0].lower() in columns
+    )
+
+
+def _has_lengths(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        return any(_has_lengths(field.type) for field in type_)
+    return bool(pa.types.is_binary(type_) or pa.types.is_list(type_))
 
 
 class FirstRows:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.pipeline import PlannedRows, ReadPlan
+from deltastream.predicate import project_columns
 
 __all__ = ["BatchPlan", "project"]
 
@@ -45,10 +44,10 @@ class BatchPlan(ReadPlan):
 
 def project(rows: PlannedRows, layout: Layout) -> Projection:
     """Return the columns that the fields are made of."""
-    snapshot, columns = rows.snapshot, layout.columns
+    snapshot = rows.snapshot
     return Projection(
-        pa.schema([rows.schema.field(name) for name in columns]),
-        frozenset(snapshot.partition_columns) & frozenset(columns),
+        project_columns(rows.schema, layout.paths),
+        frozenset(snapshot.partition_columns) & frozenset(layout.columns),
         layout.object_columns,
         snapshot.column_mapping,
     )

@@ -146,6 +146,8 @@ class Reader(Generic[C]):
 
         A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
         """
+        if self._chunks.holds_decoded:
+            return 2 * read.window.nbytes
         copied = [
             int(read.footers[part.file].decoded.nbytes[part.row_group])
             if read.footers[part.file].drops_rows(part.row_group)

@@ -72,6 +72,8 @@ class _RowsBuilder:
 
 
 class _ArrowChunks:
+    holds_decoded = False  # no window is permuted
+
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
 from deltastream.batch.layout import Field, Layout
+from deltastream.batch.paths import take_path
 from deltastream.batch.place import placement
+from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import WindowMemory
@@ -24,11 +26,11 @@ __all__ = ["Chunk", "ChunkBuilder"]
 
 @dataclass(slots=True)
 class Chunk:
-    """Rows ``[start, stop)`` of one lane: field (or mask) name to array ``[stop - start, *shape]``."""
+    """Rows ``[start, stop)`` of one lane: field (or mask) name to array ``[stop - start, *shape]``, or ragged rows."""
 
     start: int
     stop: int
-    arrays: dict[str, AnyArray]
+    arrays: dict[str, AnyArray | RaggedRows]
     charge: Charge
     """What the arrays do not hold themselves: the bytes of Python objects."""
 
@@ -69,7 +71,8 @@ class ChunkBuilder:
         self._transform_slots = transform_slots
         self._stopped = stopped
         self._lock = Lock()
-        self._arrays: dict[str, AnyArray] | None = None
+        self._arrays: dict[str, AnyArray | RaggedRows] | None = None
+        self._ragged: dict[str, RaggedWindow] = {}
 
     def add(
         self,
@@ -88,27 +91,34 @@ class ChunkBuilder:
         for field in self._layout.fields:
             sources = [columns[name] for name in field.columns]
             for name, values in self._convert(field, sources, context, row_numbers):
-                if isinstance(values, list):
-                    places.copy_stacked(arrays[name], values)
-                elif name in arrays:
-                    places.copy_rows(arrays[name], values)
+                target = arrays.get(name)
+                if isinstance(values, RaggedRows) and name in self._ragged:
+                    assert isinstance(places.positions, np.ndarray)
+                    self._ragged[name].add(places.positions, values)
+                elif isinstance(values, list):
+                    assert isinstance(target, np.ndarray)
+                    places.copy_stacked(target, values)
+                elif isinstance(target, np.ndarray) and isinstance(values, np.ndarray):
+                    places.copy_rows(target, values)
                 else:
                     # Two fields of one column are two tensors, not one memory.
-                    arrays[name] = np.array(values) if field.is_second else values
+                    arrays[name] = values.copy() if field.is_second else values
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
         self._memory.settle(has_objects=self._layout.has_objects)
         arrays = self._allocated()
         names = [name for field in self._layout.fields for name in field.names]
+        arrays |= {name: window.rows() for name, window in self._ragged.items()}
         ordered = {name: arrays[name] for name in names}
         return Chunk(self._start, self._stop, ordered, self._memory.rest)
 
     def _convert(
         self, field: Field, columns: list[pa.Array], context: FileContext, row_numbers: RowNumbers
-    ) -> Iterator[tuple[str, AnyArray | list[AnyArray]]]:
+    ) -> Iterator[tuple[str, AnyArray | RaggedRows | list[AnyArray]]]:
         """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
         if field.kind == "rows":
+            columns = [take_path(*pair) for pair in zip(columns, field.paths, strict=True)]
             with self._transform_slots:
                 values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
                 yield field.target, values
@@ -119,7 +129,7 @@ class ChunkBuilder:
         ]
         masks = [mask for _, mask in converted if mask is not None]
         if field.kind == "stack":
-            yield field.target, [values for values, _ in converted]
+            yield field.target, [v for v, _ in converted if isinstance(v, np.ndarray)]
             if masks:
                 yield field.mask, [*masks]
         else:
@@ -127,7 +137,7 @@ class ChunkBuilder:
             if masks:
                 yield field.mask, masks[0]
 
-    def _allocated(self) -> dict[str, AnyArray]:
+    def _allocated(self) -> dict[str, AnyArray | RaggedRows]:
         """Return the arrays that rows are copied to, made when the first row group comes.
 
         All tensors of a permuted window are parts of one buffer. A window in file order is one row group, whose
@@ -143,11 +153,14 @@ class ChunkBuilder:
                     if self._positions is not None or field.kind == "stack"
                     for tensor in field.tensors
                 ]
-                self._arrays = allocate(tensors, self._num_rows, self._memory.take)
+                self._arrays = {**allocate(tensors, self._num_rows, self._memory.take)}
                 if self._positions is not None:
                     for field in self._layout.fields:
                         if field.dtype is None:
                             self._arrays[field.target] = np.empty(self._num_rows, np.object_)
+                        elif field.kind == "ragged":
+                            window = RaggedWindow(self._num_rows, self._memory.take)
+                            self._ragged[field.target] = window
             return self._arrays
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch.convert import python_values
+from deltastream.batch.objects import python_values
 from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
@@ -40,7 +40,7 @@ def row_values(
         StoppedError: `is_stopped()` said so.
         TransformError: The transform, or the image decoder, raised; the row is named by its number in `row_numbers`.
     """
-    values = _python_values(columns)
+    values = _python_values(columns, spec, context)
     if spec.decode_numpy_and_apply_shape is not None:
         values = [_array(value, spec, context) for value in values]
     image = _image_opener() if spec.load_image_using_pil else None
@@ -62,10 +62,12 @@ def row_values(
     return np.fromiter(values, np.object_, len(values))
 
 
-def _python_values(columns: Sequence[pa.Array]) -> list[Any]:
-    if len(columns) > 1:
-        return list(zip(*(_python_values([column]) for column in columns), strict=True))
-    return list(python_values(columns[0]))
+def _python_values(columns: Sequence[pa.Array], spec: FieldSpec, context: FileContext) -> list[Any]:
+    values = [
+        list(python_values(column, context, name))
+        for column, name in zip(columns, spec.names, strict=True)
+    ]
+    return values[0] if len(values) == 1 else list(zip(*values, strict=True))
 
 
 def _array(

@@ -182,7 +182,7 @@ class DeltaDataset(IterableDataset[Any]):
     @property
     def fields(self) -> list[FieldSpec]:
         """The fields of a batch, in order."""
-        return [field.spec for field in self._plan.layout.fields]
+        return list(self._plan.layout.specs)
 
     def __len__(self) -> int:
         """Return the number of batches of this rank, exactly."""

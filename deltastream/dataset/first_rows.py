@@ -24,8 +24,12 @@ def values_may_decide(
     if row_dicts:
         return False
     names = schema.names if fields is None else [n for spec in fields for n in spec.names]
-    types = [schema.field(name).type for name in names if name in schema.names]
-    return any(pa.types.is_binary(type_) or pa.types.is_list(type_) for type_ in types)
+    # A name that is no column may be the path of a struct's field.
+    return any(name not in schema.names or _may_vary(schema.field(name).type) for name in names)
+
+
+def _may_vary(type_: pa.DataType) -> bool:
+    return bool(type_.num_fields or pa.types.is_binary(type_))
 
 
 class FirstRows:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
-from deltastream.batch import Layout
+from deltastream.batch import Layout, prune_schema
 from deltastream.decode import Projection
 from deltastream.pipeline import PlannedRows, ReadPlan
 
@@ -35,7 +33,7 @@ def project(rows: PlannedRows, layout: Layout) -> Projection:
     """Return the columns that the fields are made of."""
     snapshot, columns = rows.snapshot, layout.columns
     return Projection(
-        pa.schema([rows.schema.field(name) for name in columns]),
+        prune_schema(rows.schema, layout.paths),
         frozenset(snapshot.partition_columns) & frozenset(columns),
         layout.object_columns,
         snapshot.column_mapping,

@@ -143,13 +143,15 @@ class Reader(Generic[C]):
 
         A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
         """
+        holds_decoded = self._order.options.shuffle and self._chunks.holds_decoded
         copied = [
             int(read.footers[part.file].decoded.nbytes[part.row_group])
             if read.footers[part.file].drops_rows(part.row_group)
             else part.nbytes * self._order.options.shuffle
             for part in read.window.slices
         ]
-        return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
+        num_held = len(copied) if holds_decoded else self._pool.num_threads
+        return read.window.nbytes + sum(sorted(copied, reverse=True)[:num_held])
 
     async def _wait_for_threads(self) -> None:
         """Wait while enough row groups are waiting for the decode threads; then until few are.

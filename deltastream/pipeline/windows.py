@@ -56,6 +56,11 @@ class WindowBuilder(Protocol[C_co]):
 class WindowChunks(Protocol[C_co]):
     """Makes a builder for each window: tensors for a dataset, record batches for Arrow."""
 
+    @property
+    def holds_decoded(self) -> bool:
+        """Whether a permuted window needs all that was decoded for it until it is complete."""
+        ...
+
     def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> WindowBuilder[C_co]:
         """Begin a window, whose estimated bytes `charge` holds; the builder gives back what it doesn't need."""
         ...

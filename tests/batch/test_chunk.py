@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.batch import Chunk, ChunkBuilder, Layout
+from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError
 from deltastream.fields import FieldSpec
@@ -113,10 +114,17 @@ def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
+    columns = [rows_of(values) for values in chunk.arrays.values()]
     return [
         {name: plain(values) for name, values in zip(chunk.arrays, row, strict=True)}
-        for row in zip(*chunk.arrays.values(), strict=True)
+        for row in zip(*columns, strict=True)
     ]
+
+
+def rows_of(values: Any) -> list[Any]:
+    if isinstance(values, RaggedRows):
+        return np.split(values.own_values, values.offsets[1:-1] - values.offsets[0])
+    return list(values)
 
 
 def plain(value: Any) -> Any:

@@ -38,6 +38,8 @@ def receive() -> Iterator[Receive]:
 
 
 def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, torch.Tensor) and expected.layout == torch.jagged:
+        return found.layout == torch.jagged and same(list(found.unbind()), list(expected.unbind()))
     if isinstance(expected, torch.Tensor):
         return (
             isinstance(found, torch.Tensor)

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from deltastream.batch.layout import Field, Layout, resolve_layout
+from deltastream.batch import Layout, resolve_layout
+from deltastream.batch.layout import Field
 from deltastream.engine.budget import ByteBudget
 from deltastream.engine.buffers import BufferPool, WindowMemory
 from deltastream.fields import FieldSpec

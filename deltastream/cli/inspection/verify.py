@@ -1,0 +1,1 @@
+"""Owns the cross-check with deltalake: stub."""

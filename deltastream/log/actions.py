@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from deltastream.errors import LogCorruptError
+from deltastream.types import DELETION_VECTOR
 
 __all__ = ["ADDS", "Metadata", "Protocol", "parse_metadata", "parse_protocol"]
 
@@ -18,7 +19,7 @@ ADDS = pa.schema(
         ("nbytes", pa.int64()),
         ("modified_ms", pa.int64()),
         ("num_records", pa.int64()),
-        ("dv_id", pa.string()),
+        ("deletion_vector", DELETION_VECTOR),
         ("partition_values", pa.map_(pa.string(), pa.string())),
     ]
 )

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError, UnsupportedFeatureError
 from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, parse_protocol
+from deltastream.log.deletion_vectors import descriptors_from_struct
 from deltastream.log.listing import Checkpoint
 from deltastream.log.ordered import map_ordered
 from deltastream.log.partition_values import with_partitions
-from deltastream.log.paths import decode_paths, deletion_vector_ids
+from deltastream.log.paths import decode_paths
 from deltastream.log.statistics import num_records
 from deltastream.storage import Storage
 
@@ -186,7 +187,9 @@ def _parse_adds(batch: _Batch, partition_columns: Sequence[str]) -> pa.Table:
                     None if parsed is None else pc.struct_field(parsed, "numRecords"),
                     len(adds),
                 ),
-                "dv_id": deletion_vector_ids(columns.get("deletionVector"), len(adds)),
+                "deletion_vector": descriptors_from_struct(
+                    columns.get("deletionVector"), len(adds)
+                ),
                 "partition_values": columns.get("partitionValues", pa.nulls(len(adds))),
             }
         )

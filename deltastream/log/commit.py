@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from deltastream.errors import LogCorruptError
 from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, parse_protocol
-from deltastream.log.paths import decode_path, deletion_vector_id, file_keys
+from deltastream.log.deletion_vectors import descriptors_from_json
+from deltastream.log.paths import decode_path, file_keys
 from deltastream.log.statistics import num_records
 
 __all__ = ["Commit", "CommitFile", "iterate_actions", "parse_commits"]
@@ -79,7 +80,7 @@ def parse_commits(files: Sequence[CommitFile]) -> list[Commit]:
         raise LogCorruptError(
             f"{files[0].source}: an add or remove action is not as the protocol says: {error!r}"
         ) from error
-    added = file_keys(adds.column("path"), adds.column("dv_id"))
+    added = file_keys(adds.column("path"), adds.column("deletion_vector"))
     commits = []
     first_add = first_remove = 0
     for file, one in zip(files, actions, strict=True):
@@ -151,7 +152,7 @@ def _skip_blank(text: str, position: int) -> int:
 
 
 def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
-    paths, dv_ids = _identities(adds)
+    paths, deletion_vectors = _identities(adds)
     texts = pa.array([add.get("stats") for add in adds], pa.string())
     # Some writers leave partitionValues out where there are none.
     partition_values = [list((add.get("partitionValues") or {}).items()) for add in adds]
@@ -161,7 +162,7 @@ def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
             pa.array([_integer(add["size"]) for add in adds], pa.int64()),
             pa.array([_integer(add["modificationTime"]) for add in adds], pa.int64()),
             num_records(texts, None, len(adds)),
-            dv_ids,
+            deletion_vectors,
             pa.array(partition_values, ADDS.field("partition_values").type),
         ],
         schema=ADDS,
@@ -170,10 +171,8 @@ def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
 
 def _identities(actions: list[dict[str, Any]]) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     paths = [decode_path(action["path"]) for action in actions]
-    dv_ids = [deletion_vector_id(action.get("deletionVector")) for action in actions]
-    return pa.chunked_array([pa.array(paths, pa.string())]), pa.chunked_array(
-        [pa.array(dv_ids, pa.string())]
-    )
+    vectors = descriptors_from_json([action.get("deletionVector") for action in actions])
+    return pa.chunked_array([pa.array(paths, pa.string())]), pa.chunked_array([vectors])
 
 
 def _integer(value: object) -> int:

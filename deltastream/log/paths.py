@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["decode_path", "decode_paths", "deletion_vector_id", "deletion_vector_ids", "file_keys"]
+from deltastream.log.deletion_vectors import unique_ids
+
+__all__ = ["decode_path", "decode_paths", "file_keys"]
 
 # A NUL stands in no path, so a key never equals another file's path.
 _SEPARATOR = "\0"
@@ -42,28 +42,12 @@ def decode_paths(paths: pa.Array) -> pa.Array:
     return pc.replace_with_mask(paths, encoded, pa.array(decoded, pa.string()))
 
 
-def deletion_vector_id(descriptor: Mapping[str, Any] | None) -> str | None:
-    """Delta PROTOCOL.md, "Deletion Vector Descriptor Schema": the derived field uniqueId."""
-    if descriptor is None:
-        return None
-    unique_id = f"{descriptor['storageType']}{descriptor['pathOrInlineDv']}"
-    offset = descriptor.get("offset")
-    return unique_id if offset is None else f"{unique_id}@{offset}"
-
-
-def deletion_vector_ids(descriptors: pa.StructArray | None, num_rows: int) -> pa.Array:
-    """`deletion_vector_id` over a struct array; None stands for a column that is not there."""
-    if descriptors is None or descriptors.null_count == num_rows:
-        return pa.nulls(num_rows, pa.string())
-    return pa.array([deletion_vector_id(one) for one in descriptors.to_pylist()], pa.string())
-
-
-def file_keys(paths: pa.ChunkedArray, dv_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+def file_keys(paths: pa.ChunkedArray, deletion_vectors: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return what identifies each file: equal keys are one file of the table.
 
     Delta PROTOCOL.md, "Action Reconciliation": files are keyed by (path, deletionVector.uniqueId).
     """
-    if dv_ids.null_count == len(dv_ids):
+    if deletion_vectors.null_count == len(deletion_vectors):
         return paths
-    with_vector = pc.binary_join_element_wise(paths, dv_ids, _SEPARATOR)
+    with_vector = pc.binary_join_element_wise(paths, unique_ids(deletion_vectors), _SEPARATOR)
     return pc.coalesce(with_vector, paths)

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deltastream.errors import UnsupportedFeatureError
+from deltastream.errors import LogCorruptError
 from deltastream.log.actions import ADDS
 from deltastream.log.commit import Commit
+from deltastream.log.deletion_vectors import unique_ids
 from deltastream.log.paths import file_keys
 
 __all__ = ["Reconciled", "drop_replaced", "reconcile", "sort_files"]
@@ -55,7 +56,7 @@ def drop_replaced(adds: pa.Table, keys: pa.Array) -> pa.Table:
     """Return the checkpoint's `adds` on which no later commit has spoken."""
     if len(keys) == 0 or len(adds) == 0:
         return adds
-    replaced = pc.is_in(file_keys(adds.column("path"), adds.column("dv_id")), value_set=keys)
+    replaced = pc.is_in(file_keys(adds.column("path"), adds.column("deletion_vector")), value_set=keys)
     return adds.filter(pc.invert(replaced))
 
 
@@ -65,26 +66,36 @@ def sort_files(parts: list[pa.Table], *, table_uri: str, version: int) -> pa.Tab
     `parts` is emptied, and column after column is sorted and freed: a large table is never held twice.
 
     Raises:
-        UnsupportedFeatureError: A live file has a deletion vector.
+        LogCorruptError: A deletion vector deletes more rows than its file has.
     """
     adds = pa.concat_tables(parts).unify_dictionaries()
     parts.clear()
-    dv_ids = adds.column("dv_id")
-    if dv_ids.null_count < len(adds):
-        with_vector = adds.column("path").filter(dv_ids.is_valid())
-        raise UnsupportedFeatureError(
-            f"{table_uri}, version {version}: file {with_vector[0].as_py()} (one of "
-            f"{len(with_vector)}) has a deletion vector (reader feature deletionVectors), which is "
-            "not read yet; REORG TABLE ... APPLY (PURGE) rewrites such files"
-        )
+    _check_cardinalities(adds, table_uri=table_uri, version=version)
     # Arrow compares strings bytewise. Sorting chunks and merging them took half as long as sorting them as one.
-    keys = [(name, "ascending") for name in ("modified_ms", "path", "dv_id")]
-    order = pc.sort_indices(adds, sort_keys=keys)
+    by = adds.select(["modified_ms", "path"])
+    vectors = adds.column("deletion_vector")
+    if vectors.null_count < len(vectors):
+        by = by.append_column("dv_id", unique_ids(vectors))
+    order = pc.sort_indices(by, sort_keys=[(name, "ascending") for name in by.column_names])
     columns = dict(zip(adds.column_names, adds.columns, strict=True))
-    del adds, dv_ids
+    del adds, by, vectors
     for name in list(columns):
         columns[name] = _one_array(columns.pop(name)).take(order)
     return pa.table(columns)
+
+
+def _check_cardinalities(adds: pa.Table, *, table_uri: str, version: int) -> None:
+    vectors = adds.column("deletion_vector")
+    if vectors.null_count == len(vectors):
+        return
+    deleted = pc.struct_field(vectors, "cardinality")
+    wrong = adds.filter(pc.greater(deleted, adds.column("num_records")))
+    if len(wrong) > 0:
+        first = wrong.slice(0, 1).to_pylist()[0]
+        raise LogCorruptError(
+            f"{table_uri}, version {version}: the deletion vector of file {first['path']} deletes "
+            f"{first['deletion_vector']['cardinality']} rows of {first['num_records']}"
+        )
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

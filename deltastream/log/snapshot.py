@@ -39,6 +39,8 @@ __all__ = ["read_snapshot"]
 
 T = TypeVar("T")
 
+_FILE_COLUMNS = ["path", "nbytes", "modified_ms", "num_records", "deletion_vector"]
+
 _logger = logging.getLogger(__name__)
 
 
@@ -199,6 +201,6 @@ def _assemble(
         configuration=dict(head.metadata.configuration),
         min_reader_version=head.protocol.min_reader_version,
         reader_features=head.protocol.reader_features,
-        files=files.select(["path", "nbytes", "modified_ms", "num_records"]),
+        files=files.select(_FILE_COLUMNS),
         partitions=pa.table(partitions),
     )

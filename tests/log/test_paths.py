@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.log.paths import decode_path, decode_paths, deletion_vector_id, file_keys
+from deltastream.log.deletion_vectors import descriptors_from_json
+from deltastream.log.paths import decode_path, decode_paths, file_keys
+from tests.support.logs import VECTOR
 
 PATHS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 
@@ -44,16 +46,10 @@ def test_paths_are_decoded_alike_one_by_one_and_as_a_column(paths: list[str]) ->
     assert decode_paths(column[1:]).to_pylist() == [decode_path(path) for path in paths[1:]]
 
 
-def test_a_deletion_vector_is_told_apart_by_storage_path_and_offset() -> None:
-    vector = {"storageType": "u", "pathOrInlineDv": "ab", "offset": None}
-    assert deletion_vector_id(None) is None
-    assert deletion_vector_id(vector) == "uab"
-    assert deletion_vector_id(vector | {"offset": 0}) == "uab@0"
-
-
 def test_files_with_and_without_a_vector_have_different_keys() -> None:
     paths = pa.chunked_array([["a", "a", "b"]])
-    keys = file_keys(paths, pa.chunked_array([[None, "u1", "u1"]], pa.string()))
+    vectors = descriptors_from_json([None, VECTOR, VECTOR])
+    keys = file_keys(paths, pa.chunked_array([vectors]))
     assert len(set(keys.to_pylist())) == 3
-    plain = file_keys(paths, pa.chunked_array([pa.nulls(3, pa.string())]))
+    plain = file_keys(paths, pa.chunked_array([descriptors_from_json([None] * 3)]))
     assert plain[0] == keys[0]

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from deltastream.errors import UnsupportedFeatureError
-from tests.support.logs import LogFolder, add, metadata, protocol, read, remove
-
-VECTOR = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4}
+from tests.support.logs import LogFolder, add, metadata, protocol, read
 
 
 @pytest.mark.parametrize(
@@ -80,21 +78,6 @@ def test_a_file_format_other_than_parquet_is_refused(tmp_path: Path) -> None:
     LogFolder(tmp_path).commit(0, protocol(), action)
     with pytest.raises(UnsupportedFeatureError, match="'orc'"):
         read(tmp_path)
-
-
-@pytest.mark.parametrize("in_checkpoint", [False, True])
-def test_a_live_deletion_vector_is_refused_with_its_file_and_an_ended_one_is_not(
-    tmp_path: Path, in_checkpoint: bool
-) -> None:
-    log = LogFolder(tmp_path)
-    base = [protocol(3, ["deletionVectors"]), metadata(), add("a"), add("b", deletionVector=VECTOR)]
-    log.commit(0, *base)
-    if in_checkpoint:
-        log.checkpoint(0, *base)
-    log.commit(1, remove("b", deletionVector=VECTOR), add("c"))
-    with pytest.raises(UnsupportedFeatureError, match=r"version 0: file b .*deletion vector"):
-        read(tmp_path, version=0)
-    assert read(tmp_path).files.column("path").to_pylist() == ["a", "c"]
 
 
 def test_an_older_version_is_read_though_the_latest_one_is_refused(tmp_path: Path) -> None:

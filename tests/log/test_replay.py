@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.types import Snapshot
-from tests.support.logs import LogFolder, add, metadata, protocol, read, remove
+from tests.support.logs import VECTOR, LogFolder, add, metadata, protocol, read, remove
 
 FIELDS = {"x": "long", "p": "integer"}
 HEAD = (protocol(), metadata(FIELDS, partition_columns=["p"]))
@@ -114,13 +114,12 @@ def test_a_file_added_again_after_its_removal_lives(tmp_path: Path) -> None:
 
 
 def test_a_remove_ends_only_the_file_with_its_own_deletion_vector(tmp_path: Path) -> None:
-    vector = {"storageType": "u", "pathOrInlineDv": "x", "offset": 1}
     log = LogFolder(tmp_path)
     log.first_commit(add("a"))
-    log.commit(1, remove("a", deletionVector=vector))
+    log.commit(1, remove("a", deletionVector=VECTOR))
     assert paths(read(tmp_path)) == ["a"]
-    log.checkpoint(1, *HEAD, add("a", deletionVector=vector), add("b"))
-    log.commit(2, remove("a"), remove("a", deletionVector=vector))
+    log.checkpoint(1, *HEAD, add("a", deletionVector=VECTOR), add("b"))
+    log.commit(2, remove("a"), remove("a", deletionVector=VECTOR))
     assert paths(read(tmp_path)) == ["b"]
 
 

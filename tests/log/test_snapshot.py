@@ -17,7 +17,7 @@ import pytest
 from deltastream.errors import LogCorruptError
 from deltastream.log import checkpoint, commit_files, listing, snapshot
 from deltastream.storage import LocalStorage
-from deltastream.types import ByteRange, ObjectInfo, Snapshot
+from deltastream.types import DELETION_VECTOR, ByteRange, ObjectInfo, Snapshot
 from tests.support.logs import LogFolder, add, metadata, protocol, read
 
 
@@ -42,6 +42,7 @@ def assert_as_deltalake_says(found: Snapshot, root: Path) -> None:
             "nbytes": one["size_bytes"],
             "modified_ms": one["modification_time"],
             "num_records": one["num_records"],
+            "deletion_vector": None,
             "day": one["partition.day"],
             "city": one["partition.city"],
         }
@@ -80,7 +81,8 @@ def test_a_snapshot_has_the_promised_columns_whatever_the_log_has(tmp_path: Path
     LogFolder(tmp_path).first_commit()
     found = read(tmp_path)
     columns = {"path": pa.string(), "nbytes": pa.int64(), "modified_ms": pa.int64()}
-    assert found.files.schema == pa.schema(columns | {"num_records": pa.int64()})
+    columns |= {"num_records": pa.int64(), "deletion_vector": DELETION_VECTOR}
+    assert found.files.schema == pa.schema(columns)
     assert found.files.num_rows == 0
     assert found.partition_columns == ()
     assert found.schema == pa.schema([("x", pa.int64())])

@@ -20,6 +20,7 @@ from deltastream.types import Snapshot
 
 __all__ = [
     "CHECKPOINT",
+    "VECTOR",
     "LogFolder",
     "add",
     "commit_info",
@@ -33,7 +34,16 @@ __all__ = [
 Action = dict[str, Any]
 
 _STRINGS = pa.map_(pa.string(), pa.string())
-_VECTOR = pa.struct(
+VECTOR: dict[str, Any] = {
+    "storageType": "u",
+    "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^",
+    "offset": 4,
+    "sizeInBytes": 40,
+    "cardinality": 6,
+}
+"""A deletion vector's descriptor, from PROTOCOL.md."""
+
+_VECTOR_TYPE = pa.struct(
     [
         ("storageType", pa.string()),
         ("pathOrInlineDv", pa.string()),
@@ -50,12 +60,12 @@ _ADD = [
     ("dataChange", pa.bool_()),
     ("stats", pa.string()),
     ("stats_parsed", pa.struct([("numRecords", pa.int64())])),
-    ("deletionVector", _VECTOR),
+    ("deletionVector", _VECTOR_TYPE),
 ]
 CHECKPOINT = pa.schema(
     [
         ("add", pa.struct(_ADD)),
-        ("remove", pa.struct([("path", pa.string()), ("deletionVector", _VECTOR)])),
+        ("remove", pa.struct([("path", pa.string()), ("deletionVector", _VECTOR_TYPE)])),
         (
             "metaData",
             pa.struct(

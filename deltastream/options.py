@@ -38,7 +38,7 @@ LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16
 
 INSPECTED_FOOTERS = 64
-"""Footers that `inspect` reads unasked: 10 ms from a warm disk, and four round trips of sixteen requests from a store."""
+"""Footers that `inspect` reads unasked: 10 ms from a warm disk, four rounds of sixteen requests from a store."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

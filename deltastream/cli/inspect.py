@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from deltastream.cli.inspection.model import Inspection
-    from deltastream.cli.inspection.verify import Verification
+    from deltastream.cli.inspection.model import Inspection, Verification
 
 __all__ = ["inspect"]
 

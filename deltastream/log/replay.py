@@ -56,7 +56,9 @@ def drop_replaced(adds: pa.Table, keys: pa.Array) -> pa.Table:
     """Return the checkpoint's `adds` on which no later commit has spoken."""
     if len(keys) == 0 or len(adds) == 0:
         return adds
-    replaced = pc.is_in(file_keys(adds.column("path"), adds.column("deletion_vector")), value_set=keys)
+    replaced = pc.is_in(
+        file_keys(adds.column("path"), adds.column("deletion_vector")), value_set=keys
+    )
     return adds.filter(pc.invert(replaced))
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltastream.cli.inspection.model import Column
 from deltastream.types import FIELD_ID, PHYSICAL_NAME
 
-__all__ = ["describe_columns", "leaf_paths", "types_in", "type_name"]
+__all__ = ["describe_columns", "leaf_paths", "type_name", "types_in"]
 
 _NAMES = {
     pa.int8(): "byte",

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-from deltastream.cli.inspection.model import Inspection
-
-if TYPE_CHECKING:
-    from deltastream.cli.inspection.verify import Verification
+from deltastream.cli.inspection.model import Inspection, Verification
 
 __all__ = ["FORMAT", "write_document"]
 

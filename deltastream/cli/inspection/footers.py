@@ -55,7 +55,7 @@ def choose_files(num_files: int, limit: int | None) -> npt.NDArray[np.int64]:
 
 
 async def read_footers(
-    snapshot: Snapshot, storage: Storage, files: Sequence[int], *, pool: DecodePool
+    snapshot: Snapshot, storage: Storage, files: npt.NDArray[np.int64], *, pool: DecodePool
 ) -> Footers:
     """Read the footers of `files`, in as many jobs at once as `pool` has threads."""
     local = LocalFiles(snapshot, storage)
@@ -84,7 +84,7 @@ async def read_footers(
             [group.total_byte_size for group in groups],
         )
 
-    async def work(waiting: Iterator[tuple[int, Sequence[int]]]) -> None:
+    async def work(waiting: Iterator[tuple[int, npt.NDArray[np.int64]]]) -> None:
         for i, job in waiting:
             found[i] = await pool.run(lambda job: [read(int(file)) for file in job], job)
 

@@ -23,7 +23,7 @@ from deltastream.cli.inspection.model import (
 )
 from deltastream.cli.inspection.partitions import measure_partitions
 from deltastream.cli.inspection.secrets import hide_in_uri, hide_secrets
-from deltastream.types import DELETION_VECTOR, Snapshot
+from deltastream.types import Snapshot
 
 __all__ = ["SMALL_NBYTES", "measure", "statistics_paths"]
 
@@ -57,7 +57,8 @@ def measure(snapshot: Snapshot, footers: Footers | None = None) -> Inspection:
     physical = files["num_records"].fill_null(-1).to_numpy().astype(np.int64)
     if footers is not None:
         physical[footers.files] = footers.file_rows
-    deleted = _deleted_rows(_vectors(snapshot))
+    vectors = files["deletion_vector"]
+    deleted = _deleted_rows(vectors)
     num_uncounted = int((physical < 0).sum())
     live = None if num_uncounted else physical - deleted
     return Inspection(
@@ -77,7 +78,7 @@ def measure(snapshot: Snapshot, footers: Footers | None = None) -> Inspection:
             num_uncounted_files=num_uncounted,
         ),
         statistics=_statistics(snapshot),
-        deletion_vectors=_deletion_vectors(_vectors(snapshot), int(deleted.sum())),
+        deletion_vectors=_deletion_vectors(vectors, int(deleted.sum())),
         partitions=measure_partitions(snapshot.partitions, nbytes, live)
         if snapshot.partition_columns
         else None,
@@ -100,18 +101,12 @@ def _in_use(feature: str, snapshot: Snapshot) -> bool | None:
         case "columnMapping":
             return snapshot.column_mapping != "none"
         case "deletionVectors":
-            vectors = _vectors(snapshot)
+            vectors = snapshot.files["deletion_vector"]
             return bool(vectors.null_count < len(vectors))
         case "timestampNtz":
             return any(pa.types.is_timestamp(t) and t.tz is None for t in types_in(snapshot.schema))
         case _:
             return None
-
-
-def _vectors(snapshot: Snapshot) -> pa.ChunkedArray:
-    if "deletion_vector" in snapshot.files.column_names:
-        return snapshot.files["deletion_vector"]
-    return pa.chunked_array([pa.nulls(snapshot.files.num_rows, DELETION_VECTOR)])
 
 
 def _files(nbytes: Counts, modified_ms: pa.ChunkedArray) -> Files:
@@ -129,7 +124,8 @@ def _files(nbytes: Counts, modified_ms: pa.ChunkedArray) -> Files:
 
 def _deleted_rows(vectors: pa.ChunkedArray) -> Counts:
     cardinality = pc.struct_field(vectors, "cardinality")
-    return cardinality.fill_null(0).to_numpy().astype(np.int64)
+    deleted: Counts = cardinality.fill_null(0).to_numpy().astype(np.int64)
+    return deleted
 
 
 def _deletion_vectors(vectors: pa.ChunkedArray, deleted_rows: int) -> DeletionVectors:

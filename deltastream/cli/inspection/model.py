@@ -9,6 +9,7 @@ __all__ = [
     "Column",
     "ColumnStatistics",
     "DeletionVectors",
+    "Difference",
     "Distribution",
     "Feature",
     "Files",
@@ -21,6 +22,7 @@ __all__ = [
     "Rows",
     "Statistics",
     "UnreadableFile",
+    "Verification",
 ]
 
 
@@ -216,3 +218,33 @@ class Inspection:
     """None where the table is not partitioned."""
     row_groups: RowGroups | None
     """None where no footer was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that deltalake sees otherwise."""
+
+    what: str
+    file: str | None
+    """The data file it is about; None where it is about the table."""
+    ours: str
+    deltalake: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether deltalake reads the same from the log."""
+
+    deltalake_version: str
+    outcome: str
+    """``same``, ``different`` or ``not comparable``: deltalake cannot open this version of the table."""
+    notes: tuple[str, ...]
+    """What could not be compared, and why."""
+    num_differences: int
+    differences: tuple[Difference, ...]
+    """The first hundred."""
+
+    @property
+    def exit_code(self) -> int:
+        """The command's: 0, 1 where something differs, 3 where nothing could be compared."""
+        return {"same": 0, "different": 1, "not comparable": 3}[self.outcome]

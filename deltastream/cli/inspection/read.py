@@ -33,9 +33,7 @@ def read_table(
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
             storage = open_storage(table, None, pool=pool)
-            snapshot = await read_snapshot(
-                storage, pool=pool, version=version, timestamp=timestamp
-            )
+            snapshot = await read_snapshot(storage, pool=pool, version=version, timestamp=timestamp)
             if footers is False:
                 return snapshot, None
             limit = None if footers else INSPECTED_FOOTERS

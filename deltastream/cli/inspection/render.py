@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +18,9 @@ from deltastream.cli.inspection.model import (
     PartitionColumn,
     Partitions,
     RowGroups,
+    Verification,
 )
 from deltastream.cli.text import count, nbytes_text, plain, share, time_text
-
-if TYPE_CHECKING:
-    from deltastream.cli.inspection.verify import Verification
 
 __all__ = ["render"]
 
@@ -69,7 +67,7 @@ def _sections(inspection: Inspection, verification: Verification | None) -> Iter
     if inspection.partitions is not None:
         yield from _partitions(inspection.partitions)
     if verification is not None:
-        yield "Verification", list(verification.lines())
+        yield "Verification", list(_verification(verification))
 
 
 def _overview(inspection: Inspection) -> Iterator[Row]:
@@ -118,7 +116,9 @@ def _files(inspection: Inspection) -> Iterator[Section]:
         _of_files("with a deletion vector", vectors.num_files, files),
     ]
     if vectors.num_files:
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in vectors.storage.items() if number)
+        kinds = ", ".join(
+            f"{number:,} {kind}" for kind, number in vectors.storage.items() if number
+        )
         facts.append(("deletion vectors", kinds, nbytes_text(vectors.nbytes)))
     for name, time_ms in (("oldest", files.oldest_ms), ("newest", files.newest_ms)):
         if time_ms is not None:
@@ -184,6 +184,23 @@ def _partition_column(column: PartitionColumn) -> Iterator[Row]:
         )
     if column.num_values > len(column.top):
         yield "", "", "..."
+
+
+def _verification(verification: Verification) -> Iterator[Row]:
+    what = f"compared with deltalake {verification.deltalake_version}"
+    number = count(verification.num_differences, "difference")
+    yield what, number if verification.outcome == "different" else verification.outcome
+    for note in verification.notes:
+        yield "note", note
+    for difference in verification.differences:
+        where = "" if difference.file is None else f" of {difference.file}"
+        yield (
+            f"{difference.what}{where}",
+            f"ours {difference.ours}",
+            f"deltalake {difference.deltalake}",
+        )
+    if verification.num_differences > len(verification.differences):
+        yield ("...",)
 
 
 def _of_files(what: str, number: int, files: Files) -> Row:

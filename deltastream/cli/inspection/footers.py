@@ -14,7 +14,7 @@ import pyarrow as pa
 from deltastream.cli.inspection.model import UnreadableFile
 from deltastream.decode import Projection, read_footer
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import ReadError
+from deltastream.errors import DeltaStreamError
 from deltastream.fetch import LocalFiles
 from deltastream.storage import Storage
 from deltastream.types import Snapshot
@@ -73,7 +73,7 @@ async def read_footers(
                     num_records=num_records[file].as_py(),
                     context=context,
                 )
-        except ReadError as error:
+        except DeltaStreamError as error:
             return UnreadableFile(context.path, str(error))
         metadata = footer.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]

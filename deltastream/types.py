@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ __all__ = [
     "ObjectInfo",
     "RowGroupSizes",
     "Snapshot",
+    "column_mapping",
 ]
 
 PHYSICAL_NAME = b"delta.columnMapping.physicalName"
@@ -36,6 +37,20 @@ DELETION_VECTOR = pa.struct(
     ]
 )
 """Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"."""
+
+
+def column_mapping(
+    min_reader_version: int, reader_features: Collection[str], configuration: Mapping[str, str]
+) -> str:
+    """Return the mode of a table's column mapping, in lower case.
+
+    Delta PROTOCOL.md, "Column Mapping": the property counts on reader version 2, which lists no features, and on 3
+    where the feature is listed; elsewhere it is to be left alone.
+    """
+    is_listed = min_reader_version >= 3 and "columnMapping" in reader_features
+    is_supported = min_reader_version == 2 or is_listed
+    mode = configuration.get("delta.columnMapping.mode", "none")
+    return mode.lower() if is_supported else "none"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,7 +91,8 @@ class Snapshot:
     """``metaData.id``."""
     schema: pa.Schema
     """The logical schema: columns in the table's order, partition columns among them. Under column mapping its fields
-    carry `PHYSICAL_NAME` and `FIELD_ID`."""
+    carry `PHYSICAL_NAME` and `FIELD_ID`. A variant is ``struct<value: binary, metadata: binary>``, whose two fields
+    never carry them."""
     partition_columns: tuple[str, ...]
     configuration: Mapping[str, str]
     min_reader_version: int
@@ -98,7 +114,7 @@ class Snapshot:
     @property
     def column_mapping(self) -> str:
         """How columns are found in the files: "none", "name" (by `PHYSICAL_NAME`) or "id" (by `FIELD_ID`)."""
-        return self.configuration.get("delta.columnMapping.mode", "none").lower()
+        return column_mapping(self.min_reader_version, self.reader_features, self.configuration)
 
 
 @dataclass(frozen=True, slots=True)

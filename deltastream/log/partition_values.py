@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deltastream.errors import LogCorruptError
+from deltastream.log.calendar import days_of, microseconds_of
 
 __all__ = ["PARTITION_PREFIX", "parse_partition_values", "with_partitions"]
 
@@ -63,7 +64,7 @@ def parse_partition_values(
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     try:
         values = _parse(texts, field.type)
-    except (pa.ArrowException, ValueError):
+    except (pa.ArrowException, ValueError, OverflowError):
         wrong, error = _first_wrong(texts, field.type)
         row = pc.index(encoded.cast(pa.string()), wrong).as_py()
         raise LogCorruptError(
@@ -78,15 +79,36 @@ def _parse(texts: pa.Array, type_: pa.DataType) -> pa.Array:
         return _matching(texts, _INTEGER).cast(type_)
     if pa.types.is_boolean(type_):
         return _matching(texts, _BOOLEAN).cast(type_)
+    if pa.types.is_temporal(type_):
+        try:
+            return _parse_times(texts, type_)
+        except pa.ArrowInvalid:
+            each = [_parse_time(texts.slice(i, 1), type_) for i in range(len(texts))]
+            return pa.concat_arrays(each)
+    if pa.types.is_nested(type_):
+        raise ValueError(f"a column of type {type_} cannot be a partition column")
+    return texts.cast(type_)
+
+
+def _parse_times(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Parse dates and timestamps of the years 1 to 9999, as almost all are."""
     if pa.types.is_timestamp(type_):
         texts = pc.replace_substring_regex(texts, _NANOSECOND_ZEROS, r"\1")
         if type_.tz is not None:
             # Without a zone the value is UTC: PROTOCOL.md leaves it to the session, Spark writes UTC here.
             in_utc = pc.binary_join_element_wise(texts, "Z", "")
             texts = pc.if_else(pc.match_substring_regex(texts, _WITH_ZONE), texts, in_utc)
-    if pa.types.is_nested(type_):
-        raise ValueError(f"a column of type {type_} cannot be a partition column")
     return texts.cast(type_)
+
+
+def _parse_time(text: pa.Array, type_: pa.DataType) -> pa.Array:
+    try:
+        return _parse_times(text, type_)
+    except pa.ArrowInvalid:
+        if pa.types.is_date(type_):
+            return pa.array([days_of(text[0].as_py())], pa.int32()).cast(type_)
+        micros = microseconds_of(text[0].as_py(), in_utc=type_.tz is not None)
+        return pa.array([micros], pa.int64()).cast(type_)
 
 
 def _matching(texts: pa.Array, pattern: str) -> pa.Array:
@@ -99,6 +121,6 @@ def _first_wrong(texts: pa.Array, type_: pa.DataType) -> tuple[str, Exception]:
     for i in range(len(texts)):
         try:
             _parse(texts.slice(i, 1), type_)
-        except (pa.ArrowException, ValueError) as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             return texts[i].as_py(), error
     raise AssertionError("values that parse one by one parse together")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from deltastream.errors import UnsupportedFeatureError
 from deltastream.log.actions import Metadata, Protocol
+from deltastream.types import column_mapping
 
 __all__ = ["check_protocol"]
 
 _MAX_READER_VERSION = 3
 _TABLE_FEATURES_VERSION = 3
-# Readable as long as nothing of the table uses them, which is refused where it shows: deletion vectors at the live
-# files, widened columns in the schema, V2 checkpoints at the checkpoint, column mapping below.
 _READABLE_FEATURES = frozenset(
     {
         "columnMapping",
@@ -20,9 +19,11 @@ _READABLE_FEATURES = frozenset(
         "typeWidening-preview",
         "v2Checkpoint",
         "vacuumProtocolCheck",
+        "variantType",
+        "variantType-preview",
     }
 )
-_COLUMN_MAPPING_MODE = "delta.columnMapping.mode"
+_COLUMN_MAPPING_MODES = ("none", "name", "id")
 
 
 def check_protocol(protocol: Protocol, metadata: Metadata, *, table_uri: str) -> None:
@@ -44,11 +45,12 @@ def check_protocol(protocol: Protocol, metadata: Metadata, *, table_uri: str) ->
             raise UnsupportedFeatureError(
                 f"{table_uri}: needs the reader features {', '.join(lacking)}, which are not read"
             )
-    # Asked of the configuration: reader version 2 lists no features.
-    mode = metadata.configuration.get(_COLUMN_MAPPING_MODE, "none")
-    if mode != "none":
+    mode = column_mapping(
+        protocol.min_reader_version, protocol.reader_features, metadata.configuration
+    )
+    if mode not in _COLUMN_MAPPING_MODES:
         raise UnsupportedFeatureError(
-            f"{table_uri}: uses column mapping ({_COLUMN_MAPPING_MODE}={mode}), which is not read yet"
+            f"{table_uri}: delta.columnMapping.mode is {mode!r}; one of {', '.join(_COLUMN_MAPPING_MODES)} is read"
         )
     if metadata.provider != "parquet":
         raise UnsupportedFeatureError(

@@ -33,7 +33,7 @@ from deltastream.log.route import Route, find_routes
 from deltastream.log.schema import parse_schema
 from deltastream.log.time_travel import find_version_at, parse_timestamp
 from deltastream.storage import Storage
-from deltastream.types import Snapshot
+from deltastream.types import PHYSICAL_NAME, Snapshot, column_mapping
 
 __all__ = ["read_snapshot"]
 
@@ -149,46 +149,54 @@ async def _read_head(storage: Storage, route: Route, version: int, *, pool: Deco
 
 async def _read_files(storage: Storage, head: _Head, *, pool: DecodePool) -> Snapshot:
     check_protocol(head.protocol, head.metadata, table_uri=storage.uri)
-    schema = await pool.run(parse_schema, head.metadata.schema_string, table_uri=storage.uri)
+    mapping = column_mapping(
+        head.protocol.min_reader_version,
+        head.protocol.reader_features,
+        head.metadata.configuration,
+    )
+    schema = await pool.run(
+        parse_schema, head.metadata.schema_string, column_mapping=mapping, table_uri=storage.uri
+    )
     fields = [
         _partition_field(schema, name, storage.uri) for name in head.metadata.partition_columns
     ]
     adds: list[pa.Table] = []
     if head.checkpoint is not None:
-        adds.append(await head.checkpoint.read_adds(head.metadata.partition_columns))
+        adds.append(await head.checkpoint.read_adds([name for name, _ in fields]))
     return await pool.run(_assemble, storage.uri, head, schema, fields, adds)
 
 
-def _partition_field(schema: pa.Schema, name: str, table_uri: str) -> pa.Field:
-    if name in schema.names:
-        return schema.field(name)
-    alike = [field for field in schema if field.name.lower() == name.lower()]
+def _partition_field(schema: pa.Schema, name: str, table_uri: str) -> tuple[str, pa.Field]:
+    """Return the field of a partition column, after the name that the adds have for its values."""
+    alike = [field for field in schema if field.name == name]
+    alike = alike or [field for field in schema if field.name.lower() == name.lower()]
     if len(alike) != 1:
         raise LogCorruptError(
             f"{table_uri}: the table is partitioned by {name!r}, which is no column of its schema"
         )
-    return alike[0]
+    # Delta PROTOCOL.md, "Reader Requirements for Column Mapping": partition values go by physical names.
+    mapped = (alike[0].metadata or {}).get(PHYSICAL_NAME)
+    return (name if mapped is None else mapped.decode()), alike[0]
 
 
 def _assemble(
     table_uri: str,
     head: _Head,
     schema: pa.Schema,
-    fields: Sequence[pa.Field],
+    fields: Sequence[tuple[str, pa.Field]],
     adds: list[pa.Table],
 ) -> Snapshot:
     # `adds` is a list so that it can be emptied on the way.
-    names = head.metadata.partition_columns
     after = reconcile(head.commits)
     adds = [drop_replaced(adds.pop(), after.keys)] if adds else []
-    adds.append(with_partitions(after.adds, names))
+    adds.append(with_partitions(after.adds, [name for name, _ in fields]))
     files = sort_files(adds, table_uri=table_uri, version=head.version)
     paths = files.column("path")
     partitions = {
         field.name: parse_partition_values(
             files.column(PARTITION_PREFIX + name), paths, field, table_uri=table_uri
         )
-        for name, field in zip(names, fields, strict=True)
+        for name, field in fields
     }
     # Arrow keeps what a replay freed; a loader that runs for days wants it back.
     pa.default_memory_pool().release_unused()
@@ -197,7 +205,7 @@ def _assemble(
         version=head.version,
         table_id=head.metadata.table_id,
         schema=schema,
-        partition_columns=tuple(field.name for field in fields),
+        partition_columns=tuple(field.name for _, field in fields),
         configuration=dict(head.metadata.configuration),
         min_reader_version=head.protocol.min_reader_version,
         reader_features=head.protocol.reader_features,

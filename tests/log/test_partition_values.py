@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -78,6 +79,53 @@ def test_a_value_is_parsed_to_its_type_and_an_empty_or_missing_one_is_null(
     assert values_of(tmp_path, type_, texts) == expected
 
 
+@pytest.mark.parametrize(
+    ("type_", "texts"),
+    [
+        ("timestamp_ntz", ["10000-01-01", "2024-01-02T03", "2024-01-02 03:04"]),
+        ("date", ["-9999-12-31", "0000-01-01", "+10000-01-01", "10000-02-29", "2024-1-5"]),
+        ("timestamp", ["-9999-12-31 23:59:59.999999", "0000-02-29T00:00:00Z", "10000-1-1 0:0:0.5"]),
+        ("timestamp", ["2024-01-02", "-0001-01-01 01:00:00+02:00", "0001-01-01 00:00:00.0000000"]),
+        ("timestamp_ntz", ["-0001-01-01 00:00:00", "10000-01-01 00:00:00", "2024-01-02"]),
+    ],
+)
+def test_years_beyond_those_of_python_are_values(
+    tmp_path: Path, type_: str, texts: list[str]
+) -> None:
+    log = LogFolder(tmp_path)
+    adds = [add(f"{i}", partitionValues={"p": text}) for i, text in enumerate(texts)]
+    log.commit(0, protocol(), metadata({"p": type_}, partition_columns=["p"]), *adds)
+    column = read(tmp_path).partitions.column("p")
+    # NumPy counts the proleptic Gregorian calendar over any year.
+    unit = "D" if type_ == "date" else "us"
+    plain = {"-0001-01-01 01:00:00+02:00": "-0002-12-31T23:00:00", "2024-1-5": "2024-01-05"}
+    plain |= {"10000-1-1 0:0:0.5": "10000-01-01T00:00:00.5"}
+    plain |= {"0001-01-01 00:00:00.0000000": "0001-01-01T00:00:00"}
+    expected = [
+        np.datetime64(plain.get(text, text).removesuffix("Z").removeprefix("+"), unit)
+        for text in texts
+    ]
+    integers = column.cast(pa.int32() if unit == "D" else pa.int64()).to_pylist()
+    assert integers == [int(one.astype(np.int64)) for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "expected"),
+    [
+        ("long", "1", 1),
+        ("double", "1", 1.0),
+        ("decimal(12,2)", "1", Decimal("1.00")),
+        ("decimal(20,5)", "-12.34", Decimal("-12.34000")),
+        ("decimal(38,18)", "0E-18", Decimal("0E-18")),
+        ("timestamp_ntz", "2024-01-02", datetime(2024, 1, 2)),
+    ],
+)
+def test_a_value_of_the_type_before_a_widening_is_one_of_the_wider_type(
+    tmp_path: Path, type_: str, text: str, expected: object
+) -> None:
+    assert values_of(tmp_path, type_, [text]) == [expected]
+
+
 def test_not_a_number_is_a_value(tmp_path: Path) -> None:
     (value,) = values_of(tmp_path, "double", ["NaN"])
     assert math.isnan(value)
@@ -98,6 +146,12 @@ def test_not_a_number_is_a_value(tmp_path: Path) -> None:
         ("decimal(5,2)", "1.234"),
         ("decimal(5,2)", "12345"),
         ("timestamp", "yesterday"),
+        ("date", "10000-02-30"),
+        ("date", "9999999-01-01"),
+        ("timestamp", "10000-01-01 24:00:00"),
+        ("timestamp", "10000-01-01 00:00:00.1234567"),
+        ("timestamp", "9999999-01-01 00:00:00"),
+        ("timestamp_ntz", "10000-01-01 00:00:00Z"),
         ("timestamp_ntz", "2024-01-02T03:04:05Z"),
     ],
 )

@@ -62,7 +62,6 @@ def test_nested_types_keep_their_names_and_nullability() -> None:
 @pytest.mark.parametrize(
     ("declared", "name"),
     [
-        ("variant", "variant"),
         ("interval day to second", "interval day to second"),
         ("decimal(39,0)", r"decimal\(39,0\)"),
         ("brand new", "brand new"),
@@ -76,12 +75,21 @@ def test_an_unknown_type_is_refused_with_its_column_and_its_name(declared: Any, 
         parse(field("a", struct))
 
 
-def test_a_widened_column_is_refused_wherever_it_is_nested() -> None:
-    changes = [{"fromType": "short", "toType": "integer"}]
-    widened = field("b", "integer", metadata={"delta.typeChanges": changes})
-    with pytest.raises(UnsupportedFeatureError, match=r"'a.b' was widened to integer"):
-        parse(field("a", {"type": "struct", "fields": [widened]}))
-    assert parse(field("x", "integer", metadata={"delta.typeChanges": []})).names == ["x"]
+@pytest.mark.parametrize("declared", ["variant", {"type": "variant"}])
+def test_a_variant_is_the_struct_that_stores_it(declared: Any) -> None:
+    array = {"type": "array", "elementType": declared, "containsNull": False}
+    binary = [pa.field(name, pa.binary(), nullable=False) for name in ("value", "metadata")]
+    element = pa.field("element", pa.struct(binary), nullable=False)
+    assert parse(field("v", array)) == pa.schema([("v", pa.list_(element))])
+
+
+@pytest.mark.parametrize("fields", [["x", "x"], ["a", "x", "b", "x"]])
+def test_two_columns_of_one_name_are_corrupt(fields: list[str]) -> None:
+    nested = {"type": "struct", "fields": [field(name, "long") for name in fields]}
+    with pytest.raises(LogCorruptError, match=r"table: .* same names"):
+        parse(field("a", nested))
+    with pytest.raises(LogCorruptError, match=r"table: .* same names"):
+        parse(*nested["fields"])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from deltastream.types import Snapshot
 __all__ = [
     "CHECKPOINT",
     "VECTOR",
+    "Action",
     "LogFolder",
     "add",
     "commit_info",
@@ -95,15 +96,11 @@ CHECKPOINT = pa.schema(
 
 
 def schema_string(fields: Mapping[str, Any]) -> str:
-    return json.dumps(
-        {
-            "type": "struct",
-            "fields": [
-                {"name": name, "type": type_, "nullable": True, "metadata": {}}
-                for name, type_ in fields.items()
-            ],
-        }
-    )
+    columns = [
+        {"name": name, "type": type_, "nullable": True, "metadata": {}}
+        for name, type_ in fields.items()
+    ]
+    return json.dumps({"type": "struct", "fields": columns})
 
 
 def protocol(reader: int = 1, features: Sequence[str] | None = None) -> Action:
@@ -116,15 +113,20 @@ def protocol(reader: int = 1, features: Sequence[str] | None = None) -> Action:
 def metadata(
     fields: Mapping[str, Any] | None = None,
     *,
+    columns: Sequence[Mapping[str, Any]] | None = None,
     partition_columns: Sequence[str] = (),
     configuration: Mapping[str, str] | None = None,
     table_id: str = "a-table",
 ) -> Action:
+    """A metaData action; `fields` are plain nullable columns, `columns` any, as the schema has them."""
+    schema = schema_string(fields or {"x": "long"})
+    if columns is not None:
+        schema = json.dumps({"type": "struct", "fields": list(columns)})
     return {
         "metaData": {
             "id": table_id,
             "format": {"provider": "parquet", "options": {}},
-            "schemaString": schema_string(fields or {"x": "long"}),
+            "schemaString": schema,
             "partitionColumns": list(partition_columns),
             "configuration": dict(configuration or {}),
         }

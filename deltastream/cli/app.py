@@ -22,16 +22,24 @@ app = typer.Typer(
 app.command()(inspect)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("deltastream"))
+        raise typer.Exit
+
+
 @app.callback()
 def _deltastream(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
 ) -> None:
     """Delta Lake tables, streamed into PyTorch training."""
-    if version:
-        from importlib.metadata import version as installed_version
-
-        print(installed_version("deltastream"))
-        raise typer.Exit
 
 
 def main() -> None:

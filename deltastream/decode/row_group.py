@@ -65,7 +65,7 @@ def _decode(
             pre_buffer=False,
         ) as file:
             for part in parts:
-                # By index: `file.read_row_group` takes paths, and cannot tell a column "a.b" from field b of a struct a.
+                # By index: `file.read_row_group` takes paths, which do not tell a column "a.b" from field b of a.
                 table = file.reader.read_row_group(
                     row_group, column_indices=tuple(chain.from_iterable(part)), use_threads=False
                 )

@@ -4,7 +4,6 @@ from deltastream.batch.chunk import Chunk, ChunkBuilder
 from deltastream.batch.cut import BatchCutter
 from deltastream.batch.layout import Layout
 from deltastream.batch.pack import PackedBatch, new_shared_memory
-from deltastream.batch.paths import prune_schema
 from deltastream.batch.resolve import resolve_layout
 
 __all__ = [
@@ -14,6 +13,5 @@ __all__ = [
     "Layout",
     "PackedBatch",
     "new_shared_memory",
-    "prune_schema",
     "resolve_layout",
 ]

@@ -13,7 +13,7 @@ from deltastream.batch.numbers import numbers, validity
 from deltastream.batch.objects import objects
 from deltastream.batch.paths import take_path
 from deltastream.batch.ragged import RaggedRows
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import NullValueError
 from deltastream.types import FileContext
 
@@ -21,7 +21,7 @@ __all__ = ["convert"]
 
 
 def convert(
-    column: pa.Array, field: Field, index: int, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, index: int, memory: ColumnMemory, context: FileContext
 ) -> tuple[AnyArray | RaggedRows, npt.NDArray[np.bool_] | None]:
     """Return the values of the field's column `index` as it wants them, ``[n, *shape]``, and the mask if it wants one.
 

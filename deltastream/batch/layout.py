@@ -12,9 +12,9 @@ import numpy as np
 
 from deltastream.batch.allocate import TensorShape
 from deltastream.batch.dtypes import holds, stored_number
-from deltastream.batch.paths import Path
 from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec, RaggedForm
+from deltastream.predicate import Path
 
 __all__ = ["Field", "Kind", "Layout"]
 

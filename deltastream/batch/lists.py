@@ -13,14 +13,14 @@ from deltastream.batch.layout import Field
 from deltastream.batch.lengths import offsets_of
 from deltastream.batch.numbers import convert_dtype, numbers, validity
 from deltastream.batch.ragged import RaggedRows, offsets_of_lengths
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.types import FileContext
 
 __all__ = ["fixed", "ragged"]
 
 
-def fixed(column: pa.Array, field: Field, memory: WindowMemory, context: FileContext) -> AnyArray:
+def fixed(column: pa.Array, field: Field, memory: ColumnMemory, context: FileContext) -> AnyArray:
     """Return values of one length, ``[n, *shape]``; those that are null are filled.
 
     Raises:
@@ -34,7 +34,7 @@ def fixed(column: pa.Array, field: Field, memory: WindowMemory, context: FileCon
 
 
 def ragged(
-    column: pa.Array, field: Field, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, memory: ColumnMemory, context: FileContext
 ) -> RaggedRows:
     """Return values of any length, end to end, ``[sum, *shape]``; those that are null are empty."""
     lengths = np.zeros(len(column), np.int64)
@@ -49,7 +49,7 @@ def ragged(
     return RaggedRows(values, offsets_of_lengths(lengths))
 
 
-def _inside(column: pa.Array, field: Field, memory: WindowMemory, context: FileContext) -> AnyArray:
+def _inside(column: pa.Array, field: Field, memory: ColumnMemory, context: FileContext) -> AnyArray:
     """Return what lies in the lists, or the bytes, of a column without nulls, ``[sum, *shape]``."""
     offsets = offsets_of(column)
     start, length = int(offsets[0]), int(offsets[-1] - offsets[0])
@@ -64,7 +64,7 @@ def _lists(
     field: Field,
     shape: tuple[int, ...],
     name: str,
-    memory: WindowMemory,
+    memory: ColumnMemory,
     context: FileContext,
 ) -> AnyArray:
     """Return lists of the lengths of `shape`, one level of them for each."""
@@ -78,7 +78,7 @@ def _filled(
     field: Field,
     shape: tuple[int, ...],
     name: str,
-    memory: WindowMemory,
+    memory: ColumnMemory,
     context: FileContext,
 ) -> AnyArray:
     if column.null_count:
@@ -112,7 +112,7 @@ def _elements(
     field: Field,
     shape: tuple[int, ...],
     name: str,
-    memory: WindowMemory,
+    memory: ColumnMemory,
     context: FileContext,
 ) -> AnyArray:
     """Return the elements of the lists called `name`."""
@@ -129,7 +129,7 @@ def _bytes(
     start: int,
     length: int,
     field: Field,
-    memory: WindowMemory,
+    memory: ColumnMemory,
     context: FileContext,
 ) -> AnyArray:
     data = column.buffers()[2]

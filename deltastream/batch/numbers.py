@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltastream.batch.allocate import AnyArray
 from deltastream.batch.dtypes import bfloat16_bits
 from deltastream.batch.layout import Field
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import SchemaError
 from deltastream.types import FileContext
 
@@ -25,7 +25,7 @@ def validity(column: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def numbers(
-    column: pa.Array, field: Field, index: int, memory: WindowMemory, context: FileContext
+    column: pa.Array, field: Field, index: int, memory: ColumnMemory, context: FileContext
 ) -> AnyArray:
     """Return a column of numbers, ``[n]``, of the dtype of `field`, or of its own where these are stacked.
 
@@ -60,7 +60,7 @@ def numbers(
 
 
 def convert_dtype(
-    stored: AnyArray, field: Field, index: int, memory: WindowMemory, context: FileContext
+    stored: AnyArray, field: Field, index: int, memory: ColumnMemory, context: FileContext
 ) -> AnyArray:
     """Return numbers as they are stored, in the dtype of `field`."""
     if not _converts(field, stored.dtype):
@@ -87,7 +87,7 @@ def _convert(
             np.copyto(values, stored, casting="unsafe")
 
 
-def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory) -> AnyArray:
+def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory) -> AnyArray:
     """Return the numbers of a column as they are stored; undefined where it is null."""
     if pa.types.is_decimal(column.type) and dtype.kind == "f":
         return _decimal_floats(column, memory)
@@ -103,7 +103,7 @@ def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory)
 
 
 def _view(
-    column: pa.Array, dtype: np.dtype[np.generic], memory: WindowMemory, width: int | None = None
+    column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory, width: int | None = None
 ) -> AnyArray:
     """View the value buffer of a column of fixed width, writable: decoded memory belongs to this reader alone."""
     width = dtype.itemsize if width is None else width
@@ -113,7 +113,7 @@ def _view(
     return memory.view(column.offset * width, len(column) * width, buffer).view(dtype)
 
 
-def _decimal_floats(column: pa.Array, memory: WindowMemory) -> npt.NDArray[np.float64]:
+def _decimal_floats(column: pa.Array, memory: ColumnMemory) -> npt.NDArray[np.float64]:
     """Return the float64 nearest to each decimal."""
     if column.type.precision <= _EXACT_FLOAT_DIGITS:
         scaled = _stored(column, np.dtype(np.int64), memory)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from deltastream.batch.lengths import offsets_of
 from deltastream.batch.numbers import validity
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import SchemaError
 from deltastream.types import FileContext
 
@@ -39,7 +39,7 @@ def python_values(column: pa.Array, context: FileContext, name: str) -> npt.NDAr
 
 
 def objects(
-    column: pa.Array, memory: WindowMemory, context: FileContext, name: str
+    column: pa.Array, memory: ColumnMemory, context: FileContext, name: str
 ) -> npt.NDArray[np.object_]:
     """Return values as `python_values` does, but binary values as memoryviews of the decoded memory."""
     if column.null_count == len(column):

@@ -11,9 +11,10 @@ import pyarrow as pa
 from deltastream.batch.dtypes import number_dtype, output_dtype
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.lengths import common_lengths, number_lists
-from deltastream.batch.paths import Path, find_path, is_struct, take_path
+from deltastream.batch.paths import is_struct, take_path
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec, RaggedForm
+from deltastream.predicate import Path, parse_column, resolve_column
 
 __all__ = ["resolve_layout"]
 
@@ -57,12 +58,11 @@ def resolve_layout(
         OptionError: Two fields have one name, or an option has no meaning for its column.
     """
     if specs is None:
-        # A column's own name comes before all that it could mean as a path.
         specs = [FieldSpec(name) for name in schema.names]
     if not specs:
         raise OptionError("fields is empty: name at least one column, or leave it out for all")
     sources = [
-        _Source(spec, tuple(find_path(schema, name) for name in spec.names), (spec.target,))
+        _Source(spec, tuple(_find(schema, name) for name in spec.names), (spec.target,))
         for spec in specs
     ]
     if row_dicts:
@@ -75,6 +75,13 @@ def resolve_layout(
         fields = [_resolve(leaf, _sample(leaf, samples)) for leaf in leaves]
     _check_names(fields)
     return Layout(tuple(_mark_second(fields)), row_dicts, tuple(specs))
+
+
+def _find(schema: pa.Schema, name: str) -> tuple[Path, pa.DataType]:
+    if name in schema.names:
+        # A column's own name comes before all that it could mean as a path, dots and quotes.
+        return (name,), schema.field(name).type
+    return resolve_column(schema, parse_column(name))
 
 
 def _field(source: _Source, kind: str, **options: object) -> Field:

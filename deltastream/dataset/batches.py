@@ -57,13 +57,14 @@ class BatchIterator(EngineIterator[Any, Chunk]):
 
 
 class _BatchChunks:
-    """Makes arrays of windows; a permuted one copies its rows, one in file order keeps its decoded memory."""
+    """Makes arrays of windows."""
 
     def __init__(self, layout: Layout, is_shuffled: bool, transform_threads: int) -> None:
         self._layout = layout
         # Ragged values stay where they were decoded until the window is complete.
         self.holds_decoded = layout.has_ragged
         self._is_shuffled = is_shuffled
+        self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
         self._stopped = Event()
 
@@ -73,7 +74,8 @@ class _BatchChunks:
             window.positions if self._is_shuffled else None,
             start=window.start,
             stop=window.stop,
-            memory=WindowMemory(buffers, charge, window.nbytes, keeps=not self._is_shuffled),
+            num_parts=len(window.slices),
+            memory=WindowMemory(buffers, charge, window.nbytes),
             transform_slots=self._transform_slots,
             stopped=self._stopped,
         )

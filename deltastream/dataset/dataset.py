@@ -275,6 +275,7 @@ class DeltaDataset(IterableDataset[Any]):
             num_rows=self.num_rows,
             batch_size=self.batch_size,
             shuffle=self._plan.order.shuffle,
+            num_windows=self._plan.num_windows,
             window_nbytes=self._plan.window_nbytes,
             budget_nbytes=budget,
         )

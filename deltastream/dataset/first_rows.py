@@ -23,13 +23,18 @@ def values_may_decide(
     """Say whether the layout may ask for first rows: it does for lists and binary values of unknown length."""
     if row_dicts:
         return False
-    names = schema.names if fields is None else [n for spec in fields for n in spec.names]
-    # A name that is no column may be the path of a struct's field.
-    return any(name not in schema.names or _may_vary(schema.field(name).type) for name in names)
+    columns = {n.split(".")[0].strip("`").lower() for spec in fields or () for n in spec.names}
+    return any(
+        _has_lengths(field.type)
+        for field in schema
+        if fields is None or field.name.split(".")[0].lower() in columns
+    )
 
 
-def _may_vary(type_: pa.DataType) -> bool:
-    return bool(type_.num_fields or pa.types.is_binary(type_))
+def _has_lengths(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        return any(_has_lengths(field.type) for field in type_)
+    return bool(pa.types.is_binary(type_) or pa.types.is_list(type_))
 
 
 class FirstRows:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deltastream.batch import Layout, prune_schema
+from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.pipeline import PlannedRows, ReadPlan
+from deltastream.predicate import project_columns
 
 __all__ = ["BatchPlan", "project"]
 
@@ -20,21 +21,33 @@ class BatchPlan(ReadPlan):
 
     @property
     def window_nbytes(self) -> int:
-        """About how many bytes a full shuffle window has, from the fields' widths or else the files' sizes."""
+        """About how many bytes a full shuffle window has."""
+        num_rows = min(int(self.live_rows.sum()), self.order.shuffle_rows)
+        return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
+
+    @property
+    def num_windows(self) -> int:
+        """About how many full shuffle windows the table has."""
         num_rows = int(self.live_rows.sum())
+        by_nbytes = -(-self._row_nbytes * num_rows // self.order.shuffle_nbytes)
+        return max(by_nbytes, -(-num_rows // self.order.shuffle_rows))
+
+    @property
+    def _row_nbytes(self) -> int:
+        """About how many bytes a row has, from the fields' widths or else the files' sizes."""
         width = self.layout.row_nbytes
         if width is None:
-            nbytes = int(self.snapshot.files["nbytes"].to_numpy().sum())
-            width = -(-nbytes // num_rows) if num_rows else 0
-        return min(width * min(num_rows, self.order.shuffle_rows), self.order.shuffle_nbytes)
+            num_rows = max(1, int(self.live_rows.sum()))
+            width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
+        return width
 
 
 def project(rows: PlannedRows, layout: Layout) -> Projection:
     """Return the columns that the fields are made of."""
-    snapshot, columns = rows.snapshot, layout.columns
+    snapshot = rows.snapshot
     return Projection(
-        prune_schema(rows.schema, layout.paths),
-        frozenset(snapshot.partition_columns) & frozenset(columns),
+        project_columns(rows.schema, layout.paths),
+        frozenset(snapshot.partition_columns) & frozenset(layout.columns),
         layout.object_columns,
         snapshot.column_mapping,
     )

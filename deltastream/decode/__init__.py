@@ -5,14 +5,14 @@ from deltastream.decode.filter import filter_file
 from deltastream.decode.first_rows import decode_first_rows
 from deltastream.decode.footer import Footer, read_footer
 from deltastream.decode.projection import Projection
-from deltastream.decode.row_group import decode_row_group
+from deltastream.decode.row_group import RowGroupDecoder
 from deltastream.decode.statistics import row_group_statistics
 
 __all__ = [
     "Footer",
     "Projection",
+    "RowGroupDecoder",
     "decode_first_rows",
-    "decode_row_group",
     "filter_file",
     "parse_deletion_vector",
     "read_footer",

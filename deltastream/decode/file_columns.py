@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -38,20 +39,28 @@ class FileColumns:
         """All leaves to read, sorted."""
         return tuple(chain.from_iterable(self.column_leaves))
 
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
+        return sorted({self.found[name][0] for name in names if name in self.found})
+
     def conform(
         self,
-        decoded: list[pa.Array],
+        names: Sequence[str],
+        decoded: Mapping[int, pa.Array],
         partition: dict[str, pa.Scalar],
         num_rows: int,
         context: FileContext,
     ) -> dict[str, pa.Array]:
-        """Return the wanted columns from the decoded ones: of the table's types, null where the file lacks one.
+        """Return some wanted columns from the decoded ones: of the table's types, null where the file lacks one.
+
+        `decoded` has the columns that they need, by place.
 
         Raises:
             FileCorruptError: A value does not fit its column's type.
         """
         arrays = {}
-        for name, target in self.targets.items():
+        for name in names:
+            target = self.targets[name]
             if name in self.found:
                 place, node = self.found[name]
                 array = decoded[place]

@@ -12,7 +12,7 @@ from pyroaring import BitMap64
 from deltastream.decode.footer import read_footer
 from deltastream.decode.group_bounds import group_bounds
 from deltastream.decode.projection import Projection
-from deltastream.decode.row_group import decode_row_group
+from deltastream.decode.row_group import RowGroupDecoder
 from deltastream.predicate import Path, Predicate, kept_rows, outcomes, paths_of
 from deltastream.selection import RowSelection
 from deltastream.types import FileContext
@@ -50,9 +50,10 @@ def filter_file(
     for group, rows in enumerate(num_rows):
         kept = None
         if found.true[group] and not found.all_pass[group] and footer.sizes.num_rows[group]:
-            columns = decode_row_group(
+            with RowGroupDecoder(
                 source, footer, group, partition, rows=range(rows), context=context
-            )
+            ) as decoder:
+                columns = decoder.decode()
             kept = kept_rows(predicate, {path: _values(columns, path) for path in paths}, rows)
         if not found.true[group] or (kept is not None and not kept.any()):
             dropped.add_range(first, first + rows)

@@ -41,8 +41,8 @@ def decode_first_rows(
         raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
     if rows is None:
         return {}
-    arrays = columns.conform(rows.columns, {}, rows.num_rows, context)
-    return {name: array for name, array in arrays.items() if name in columns.found}
+    decoded = dict(enumerate(rows.columns))
+    return columns.conform(list(columns.found), decoded, {}, rows.num_rows, context)
 
 
 def _first_live(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Generic
 
@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from deltastream.decode import (
     Footer,
-    decode_row_group,
+    RowGroupDecoder,
     read_footer,
 )
 from deltastream.engine.budget import ByteBudget, Charge
@@ -30,6 +30,9 @@ from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChun
 from deltastream.plan import EpochOrder, WindowSlice
 
 __all__ = ["Reader"]
+
+_JOB_NBYTES = 2 << 20
+"""Decoded bytes of the row groups of one job: at least 2 ms of work."""
 
 
 class Reader(Generic[C]):
@@ -143,15 +146,15 @@ class Reader(Generic[C]):
 
         A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
         """
-        holds_decoded = self._order.options.shuffle and self._chunks.holds_decoded
+        if self._chunks.holds_decoded:
+            return 2 * read.window.nbytes
         copied = [
             int(read.footers[part.file].decoded.nbytes[part.row_group])
             if read.footers[part.file].drops_rows(part.row_group)
             else part.nbytes * self._order.options.shuffle
             for part in read.window.slices
         ]
-        num_held = len(copied) if holds_decoded else self._pool.num_threads
-        return read.window.nbytes + sum(sorted(copied, reverse=True)[:num_held])
+        return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
 
     async def _wait_for_threads(self) -> None:
         """Wait while enough row groups are waiting for the decode threads; then until few are.
@@ -170,7 +173,8 @@ class Reader(Generic[C]):
         window = read.window
         self.num_windows += 1
         builder = self._chunks.begin(window, charge, self._buffers)
-        left = len(window.slices)
+        jobs = list(_jobs(window.slices))
+        left = len(jobs)
         self._num_decoding += left
 
         def done(_: None, error: BaseException | None) -> None:
@@ -179,7 +183,6 @@ class Reader(Generic[C]):
             self._num_decoding -= 1
             if self._num_decoding <= self._pool.num_threads + 1:
                 self._few_decoding.set()
-            self.num_row_groups += 1
             if error is not None:
                 slot.fail(error)
             elif left == 0:
@@ -188,10 +191,21 @@ class Reader(Generic[C]):
                 except Exception as failure:
                     slot.fail(failure)
 
+        self.num_row_groups += len(window.slices)
         start = 0
-        for part in window.slices:
-            decode = partial(self._decode, builder, part, start, read.footers[part.file])
-            self._pool.submit(decode, done)
+        for parts in jobs:
+            self._pool.submit(partial(self._decode_all, builder, parts, start, read.footers), done)
+            start += sum(part.num_rows for part in parts)
+
+    def _decode_all(
+        self,
+        builder: WindowBuilder[C],
+        parts: list[WindowSlice],
+        start: int,
+        footers: dict[int, Footer],
+    ) -> None:
+        for part in parts:
+            self._decode(builder, part, start, footers[part.file])
             start += part.num_rows
 
     def _decode(
@@ -200,17 +214,32 @@ class Reader(Generic[C]):
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
         # Its live rows, by their number in the row group; errors call them by it, too.
         numbers = footer.live_rows(part.row_group, part.start, part.stop)
-        with self._files.open(part.file) as source:
-            columns = decode_row_group(
+        rows = slice(start, start + part.num_rows)
+        with (
+            self._files.open(part.file) as source,
+            RowGroupDecoder(
                 source,
                 footer,
                 part.row_group,
                 self._plan.partition(part.file),
                 rows=numbers,
                 context=context,
-            )
-        rows = slice(start, start + part.num_rows)
-        builder.add(columns, rows, context=context, row_numbers=numbers)
+            ) as decoder,
+        ):
+            builder.add(decoder.decode, rows, context=context, row_numbers=numbers)
+
+
+def _jobs(slices: Sequence[WindowSlice]) -> Iterator[list[WindowSlice]]:
+    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms."""
+    job: list[WindowSlice] = []
+    nbytes = 0
+    for part in slices:
+        if job and nbytes + part.nbytes > _JOB_NBYTES:
+            yield job
+            job, nbytes = [], 0
+        job.append(part)
+        nbytes += part.nbytes
+    yield job
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

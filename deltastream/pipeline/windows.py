@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -39,13 +39,16 @@ class WindowBuilder(Protocol[C_co]):
 
     def add(
         self,
-        columns: Mapping[str, pa.Array],
+        decode: Callable[[Sequence[str]], Mapping[str, pa.Array]],
         rows: slice,
         *,
         context: FileContext,
         row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
-        """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once."""
+        """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once.
+
+        ``decode(names)`` decodes some of their columns.
+        """
         ...
 
     def finish(self) -> C_co:
@@ -58,7 +61,7 @@ class WindowChunks(Protocol[C_co]):
 
     @property
     def holds_decoded(self) -> bool:
-        """Whether a permuted window needs all that was decoded for it until it is complete."""
+        """Whether what was decoded is held, beside the finished rows, until a window's last row group has come."""
         ...
 
     def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> WindowBuilder[C_co]:

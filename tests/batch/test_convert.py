@@ -21,17 +21,17 @@ from tests.support.columns import (
     CONTEXT,
     NUMBERS,
     as_number,
+    column_memory,
     field_of,
     numbers,
     sliced,
-    window_memory,
 )
 
 WHERE = r"/tables/t version 3, file 'part-0.parquet', row group 1, decode: "
 
 
 def converted(column: pa.Array, field: Field) -> tuple[AnyArray, Any]:
-    values, mask = convert(column, field, 0, window_memory(), CONTEXT)
+    values, mask = convert(column, field, 0, column_memory(), CONTEXT)
     assert isinstance(values, np.ndarray)
     if field.dtype is not None:
         # What is promised of the tensor.
@@ -133,7 +133,7 @@ def test_a_stacked_columns_fill_is_of_the_common_dtype() -> None:
     spec = FieldSpec(["a", "b"], target_name="x", fill_null=0.5)
     (stacked,) = resolve_layout(schema, [spec], row_dicts=False, first_rows=lambda _: {}).fields
     column = pa.array([1, None], pa.int32())
-    values, _ = convert(column, stacked, 1, window_memory(), CONTEXT)
+    values, _ = convert(column, stacked, 1, column_memory(keeps=False), CONTEXT)
     assert isinstance(values, np.ndarray)
     assert values.tolist() == [1.0, 0.5]
 
@@ -223,7 +223,7 @@ def test_nulls_inside_a_list_are_an_error_that_names_the_fill(ragged: bool | Non
     for null_mask in (False, True):
         field = field_of(column.type, [[1, 2]], ragged=ragged, null_mask=null_mask)
         with pytest.raises(NullValueError, match=message):
-            convert(column, field, 0, window_memory(), CONTEXT)
+            convert(column, field, 0, column_memory(), CONTEXT)
 
 
 def test_nulls_inside_a_list_become_the_fill() -> None:
@@ -231,7 +231,7 @@ def test_nulls_inside_a_list_become_the_fill() -> None:
     field = field_of(column.type, [[1, 2]], fill_null=7)
     assert converted(column, field)[0].tolist() == [[1, 2], [7, 7], [3, 7]]
     rows, _ = convert(
-        column, field_of(column.type, ragged=True, fill_null=7), 0, window_memory(), CONTEXT
+        column, field_of(column.type, ragged=True, fill_null=7), 0, column_memory(), CONTEXT
     )
     assert isinstance(rows, RaggedRows)
     assert rows.own_values.tolist() == [1, 2, 3, 7]
@@ -252,7 +252,7 @@ def test_lists_of_several_lengths_are_values_end_to_end_and_nulls_are_empty(
     lists = st.lists(numbers(inner), max_size=5)
     column, kept = data.draw(columns(lists | st.none() if nulls else lists, pa.list_(inner)))
     field = field_of(pa.list_(inner), ragged=True, null_mask=nulls)
-    rows, mask = convert(column, field, 0, window_memory(), CONTEXT)
+    rows, mask = convert(column, field, 0, column_memory(), CONTEXT)
     assert isinstance(rows, RaggedRows)
     assert rows.values.dtype == field.dtype
     found = np.split(rows.own_values, rows.offsets[1:-1]) if kept else []
@@ -265,7 +265,7 @@ def test_lists_of_several_lengths_are_values_end_to_end_and_nulls_are_empty(
 
 def test_lists_of_several_lengths_are_views_of_the_decoded_values() -> None:
     column = pa.array([[1.0] * (i % 4) for i in range(40)], pa.list_(pa.float32()))[5:30]
-    rows, _ = convert(column, field_of(column.type, ragged=True), 0, window_memory(), CONTEXT)
+    rows, _ = convert(column, field_of(column.type, ragged=True), 0, column_memory(), CONTEXT)
     assert isinstance(rows, RaggedRows)
     assert rows.values.flags.writeable
     assert inside(rows.values, column)

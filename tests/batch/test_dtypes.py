@@ -14,7 +14,7 @@ from deltastream.batch.convert import convert
 from deltastream.batch.dtypes import bfloat16_bits
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec
-from tests.support.columns import CONTEXT, field_of, layout_of, window_memory
+from tests.support.columns import CONTEXT, column_memory, field_of, layout_of
 
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
@@ -22,7 +22,7 @@ INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
 
 def tensor(column: pa.Array, dtype: torch.dtype, **options: Any) -> torch.Tensor:
     field = field_of(column.type, dtype=dtype, **options)
-    values, _ = convert(column, field, 0, window_memory(), CONTEXT)
+    values, _ = convert(column, field, 0, column_memory(), CONTEXT)
     assert isinstance(values, np.ndarray)
     found = torch.from_numpy(values)
     found = found.view(torch.bfloat16) if field.is_bfloat16 else found
@@ -91,7 +91,7 @@ def test_decimals_become_the_nearest_float(precision: int, data: st.DataObject) 
     column = pa.array([*kept, None], pa.decimal128(precision, scale))
     expected = [*map(float, kept), 0.5]
     field = field_of(column.type, decimal="float", fill_null=0.5)
-    values, _ = convert(column, field, 0, window_memory(), CONTEXT)
+    values, _ = convert(column, field, 0, column_memory(), CONTEXT)
     assert isinstance(values, np.ndarray)
     assert values.dtype == np.float64
     assert values.tolist() == expected
@@ -103,12 +103,12 @@ def test_decimals_become_the_nearest_float(precision: int, data: st.DataObject) 
 def test_lists_bytes_and_stacks_take_a_dtype_too() -> None:
     column = pa.array([[1, 2], [3, None]], pa.list_(pa.int64()))
     field = field_of(column.type, [[1, 2]], dtype="float16", fill_null=0.5)
-    values, _ = convert(column, field, 0, window_memory(), CONTEXT)
+    values, _ = convert(column, field, 0, column_memory(), CONTEXT)
     assert isinstance(values, np.ndarray)
     assert values.dtype == np.float16
     assert values.tolist() == [[1, 2], [3, 0.5]]
     pixels = field_of(pa.binary(), decode_numpy_and_apply_shape=(2, 1), dtype=torch.float32)
-    values, _ = convert(pa.array([b"\0\xff", b"\1\2"]), pixels, 0, window_memory(), CONTEXT)
+    values, _ = convert(pa.array([b"\0\xff", b"\1\2"]), pixels, 0, column_memory(), CONTEXT)
     assert isinstance(values, np.ndarray)
     assert values.dtype == np.float32
     assert values.tolist() == [[[0], [255]], [[1], [2]]]

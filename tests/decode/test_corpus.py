@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deltastream.decode import Projection, decode_row_group, read_footer
+from deltastream.decode import Projection, read_footer
 from deltastream.decode.arrow_types import plain_type
 from deltastream.errors import DeltaStreamError
 from deltastream.types import FileContext, Snapshot
+from tests.support.decoding import decode_row_group
 from tests.support.logs import read
 
 

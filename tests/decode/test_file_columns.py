@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.decode import Projection, decode_first_rows, decode_row_group, read_footer
+from deltastream.decode import Projection, decode_first_rows, read_footer
 from deltastream.decode.arrow_types import plain_type
 from deltastream.errors import FileCorruptError, UnsupportedFeatureError
 from deltastream.types import FIELD_ID, PHYSICAL_NAME, FileContext
+from tests.support.decoding import decode_row_group
 from tests.support.evolved import evolved_columns
 from tests.support.files import written
 
@@ -162,7 +163,7 @@ def test_a_flat_column_of_the_tables_type_is_not_rebuilt() -> None:
         source, Projection(table.schema, frozenset()), num_records=2, context=CONTEXT
     )
     decoded_column = pa.array([1, 2])
-    found = footer.columns.conform([decoded_column], {}, 2, CONTEXT)
+    found = footer.columns.conform(["x"], {0: decoded_column}, {}, 2, CONTEXT)
     assert found["x"] is decoded_column
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from deltastream.errors import DeltaStreamError, OptionError, SchemaError
-from deltastream.predicate import bind, parse_column, parse_filter, resolve_column
+from deltastream.predicate import bind, parse_column, parse_filter, project_columns, resolve_column
 from deltastream.predicate.bound import paths_of
 from deltastream.predicate.parse import Filter
 
@@ -80,3 +80,15 @@ def test_a_filter_that_cannot_be_says_why(
 ) -> None:
     with pytest.raises(error, match=message):
         bind(parse_filter(condition), SCHEMA)
+
+
+def test_a_projected_schema_has_what_paths_lead_to_with_its_metadata() -> None:
+    deep = pa.struct([("c", pa.int8()), ("d.e", pa.string())])
+    field = pa.field("b", deep, metadata={"id": "7"})
+    schema = pa.schema([pa.field("a", pa.struct([field, ("x", pa.int8())])), ("n", pa.int16())])
+    assert project_columns(schema, [("a",), ("n",)]) == schema
+    projected = project_columns(schema, [("a", "b", "c")])
+    assert projected.names == ["a"]
+    inside = projected.field("a").type.field(0)
+    assert inside.equals(pa.field("b", pa.struct([("c", pa.int8())])))
+    assert inside.metadata == {b"id": b"7"}

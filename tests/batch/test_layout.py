@@ -397,3 +397,11 @@ def test_row_dicts_take_no_options_of_tensors() -> None:
     for given in options:
         with pytest.raises(OptionError, match="field 'a': dtype, decimal and the forms of ragged"):
             resolve_layout(schema, [FieldSpec("a", **given)], row_dicts=True, first_rows=no_rows)
+
+
+def test_options_of_a_structs_fields_leave_its_mask_what_it_is() -> None:
+    type_ = pa.struct([("a", pa.decimal128(5, 2))])
+    spec = FieldSpec("s", null_mask=True, dtype="bfloat16", decimal="float", fill_null=2)
+    value, mask = resolve(pa.schema([("s", type_)]), spec).fields
+    assert (value.dtype, value.is_bfloat16) == (np.uint16, True)
+    assert (mask.dtype, mask.is_bfloat16, mask.names) == (np.bool_, False, ["s_mask"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from deltastream import DeltaDataset, OptionError, SchemaError, create_pytorch_dataloader
-from deltastream.decode import Footer, row_group
+from deltastream.decode import RowGroupDecoder
 from deltastream.predicate import Filter
 from tests.support.predicates import SCHEMA, Row, Truth, filters, rows
 from tests.support.tables import write_files, write_numbered
@@ -119,14 +119,15 @@ def test_one_percent_of_a_sorted_table_reads_less_than_three_percent_of_its_byte
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    decode = row_group._decode
+    decode = RowGroupDecoder._decode
 
-    def count(source: Any, footer: Footer, group: int, *rest: Any) -> list[pa.Array]:
-        chunks = footer.metadata.row_group(group)
-        read.extend(chunks.column(i).total_compressed_size for i in footer.columns.leaves)
-        return decode(source, footer, group, *rest)
+    def count(self: RowGroupDecoder, places: list[int]) -> list[pa.Array]:
+        chunks = self._file.metadata.row_group(self._row_group)
+        leaves = [leaf for place in places for leaf in self._columns.column_leaves[place]]
+        read.extend(chunks.column(leaf).total_compressed_size for leaf in leaves)
+        return decode(self, places)
 
-    monkeypatch.setattr(row_group, "_decode", count)
+    monkeypatch.setattr(RowGroupDecoder, "_decode", count)
     root = write_numbered(tmp_path / "t", [20_000] * 5, row_group_rows=500)
     assert kept_ids(DeltaDataset(root)) == list(range(100_000))
     whole = sum(read)

@@ -141,6 +141,9 @@ def first_batch(
 def log_scale(
     files: Annotated[str, typer.Option(help="Add actions in the checkpoint.")] = "300000,1000000",
     statistics: Annotated[str, typer.Option(help="Columns with statistics.")] = "3,34",
+    one_vector_in: Annotated[
+        int | None, typer.Option(help="Every so many-th file has a deletion vector.")
+    ] = None,
     repeats: Repeats = 3,
     cache: Cache = DEFAULT_CACHE,
     name: Name = "log-scale",
@@ -151,6 +154,7 @@ def log_scale(
         [int(size) for size in statistics.split(",")],
         cache / "tables",
         repeats,
+        one_vector_in,
     )
     report.show()
     report.save(name)

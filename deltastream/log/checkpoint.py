@@ -1,92 +1,94 @@
-"""Owns the reading of classic checkpoints, column by column, a batch at a time."""
+"""Owns the reading of a checkpoint: classic, multi-part, or V2 in JSON or Parquet with its sidecars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 import anyio
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import LogCorruptError, UnsupportedFeatureError
-from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, parse_protocol
-from deltastream.log.deletion_vectors import descriptors_from_struct
-from deltastream.log.listing import Checkpoint
+from deltastream.errors import LogCorruptError
+from deltastream.log.actions import ADDS
+from deltastream.log.checkpoint_file import (
+    CheckpointFile,
+    CheckpointHead,
+    CheckpointUnreadableError,
+    Wanted,
+    iterate_adds,
+    next_batch,
+    parse_adds,
+    read_head,
+    with_wanted,
+)
+from deltastream.log.commit import CommitFile, parse_json_checkpoint
+from deltastream.log.listing import LOG_FOLDER, Checkpoint
 from deltastream.log.ordered import map_ordered
-from deltastream.log.partition_values import with_partitions
-from deltastream.log.paths import decode_paths
-from deltastream.log.statistics import num_records
 from deltastream.storage import Storage
 
-__all__ = ["CheckpointReader", "CheckpointUnreadableError", "V2CheckpointError", "open_checkpoint"]
+__all__ = ["CheckpointReader", "CheckpointUnreadableError", "open_checkpoint"]
 
-# Bounds what is in flight to a few MB of statistics per thread; larger batches were no faster.
-_BATCH_ROWS = 16_384
-_V2_COLUMNS = ("checkpointMetadata", "sidecar")
-
-
-class CheckpointUnreadableError(LogCorruptError):
-    """This checkpoint is damaged; an older one, or the commits alone, may still do."""
-
-
-class V2CheckpointError(UnsupportedFeatureError):
-    """This checkpoint is of the V2 form; a classic one, or the commits alone, may still do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    name: str
-    source: str | pa.Buffer
+_SIDECARS = f"{LOG_FOLDER}/_sidecars"
 
 
 async def open_checkpoint(
     storage: Storage, checkpoint: Checkpoint, *, pool: DecodePool
 ) -> CheckpointReader:
-    """Return a reader of `checkpoint`; files that are not local are fetched whole.
+    """Read everything of `checkpoint` but the files of the table.
 
     Raises:
-        CheckpointUnreadableError: A file of it cannot be read.
-        V2CheckpointError: It is named as a V2 checkpoint.
+        CheckpointUnreadableError: A file of it is gone, damaged or no checkpoint.
     """
-    if checkpoint.is_v2:
-        raise _refuse_v2(f"{storage.uri}/{checkpoint.paths[0]}")
-    parts = []
-    for path in checkpoint.paths:
-        name, source = f"{storage.uri}/{path}", storage.local_path(path)
+    first = checkpoint.paths[0]
+    name = f"{storage.uri}/{first}"
+    if first.endswith(".json"):
         try:
-            parts.append(_Part(name, source or pa.py_buffer(await storage.read(path))))
-        except OSError as error:
-            raise CheckpointUnreadableError(f"checkpoint {name} cannot be read: {error}") from error
-    return CheckpointReader(parts, pool)
+            data = await storage.read(first)
+            file = CommitFile(checkpoint.version, data, name)
+            head, adds = await pool.run(parse_json_checkpoint, file)
+        except (OSError, LogCorruptError) as error:
+            raise CheckpointUnreadableError.of(name, error) from error
+        reader = CheckpointReader(storage, pool, head, files=(), adds=adds)
+    else:
+        files = [await _open(storage, path) for path in checkpoint.paths]
+        heads = [await pool.run(read_head, file) for file in files]
+        reader = CheckpointReader(storage, pool, _merge(heads), files=files, adds=None)
+    found = reader.head.v2_versions
+    if any(version != checkpoint.version for version in found) or (checkpoint.is_v2 and not found):
+        # PROTOCOL.md, "UUID-named checkpoint": it must have a checkpointMetadata action.
+        raise CheckpointUnreadableError.of(
+            name, f"checkpointMetadata is to say version {checkpoint.version}, found {found}"
+        )
+    return reader
 
 
 class CheckpointReader:
-    """The files of one checkpoint."""
+    """A checkpoint whose `head` is read and whose adds are not."""
 
-    def __init__(self, parts: Sequence[_Part], pool: DecodePool) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        storage: Storage,
+        pool: DecodePool,
+        head: CheckpointHead,
+        *,
+        files: Sequence[CheckpointFile],
+        adds: pa.Table | None,
+    ) -> None:
+        self.head = head
+        self._storage = storage
         self._pool = pool
+        self._files = files
+        self._adds = adds
 
-    async def read_head(self) -> tuple[Protocol | None, Metadata | None]:
-        """Return the protocol and the metadata.
-
-        Raises:
-            CheckpointUnreadableError: A file is no checkpoint.
-            V2CheckpointError: The rows are those of a V2 checkpoint.
-        """
-        return await self._pool.run(_read_head, self._parts)
-
-    async def read_adds(self, partition_columns: Sequence[str]) -> pa.Table:
-        """Return the adds: the columns of `ADDS`, partition values as columns of their own.
+    async def read_adds(self, wanted: Wanted) -> pa.Table:
+        """Return the adds, also those of the sidecars, as `parse_adds` does.
 
         Raises:
-            CheckpointUnreadableError: A file is damaged.
+            CheckpointUnreadableError: A file is damaged, or a sidecar is gone.
         """
-        batches = _iterate_adds(self._parts, partitioned=bool(partition_columns))
+        sidecars = [await _open(self._storage, _sidecar_path(path)) for path in self.head.sidecars]
+        batches = iterate_adds([*self._files, *sidecars], wanted)
         turn = anyio.Lock()
 
         async def read_some(_: int) -> list[pa.Table]:
@@ -94,137 +96,44 @@ class CheckpointReader:
             while True:
                 # A file is read in order; its batches are parsed side by side.
                 async with turn:
-                    batch = await self._pool.run(_next, batches)
+                    batch = await self._pool.run(next_batch, batches)
                 if batch is None:
                     return tables
-                tables.append(await self._pool.run(_parse_adds, batch, partition_columns))
+                tables.append(await self._pool.run(parse_adds, batch, wanted))
 
         num_tasks = self._pool.num_threads
         shares = await map_ordered(read_some, range(num_tasks), num_tasks=num_tasks)
-        tables = [table for share in shares for table in share]
-        return (
-            pa.concat_tables(tables)
-            if tables
-            else with_partitions(ADDS.empty_table(), partition_columns)
-        )
+        embedded = ADDS.empty_table() if self._adds is None else self._adds
+        tables = [await self._pool.run(with_wanted, embedded, wanted)]
+        return pa.concat_tables([*tables, *(table for share in shares for table in share)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    name: str
-    adds: pa.RecordBatch
-
-
-def _read_head(parts: Sequence[_Part]) -> tuple[Protocol | None, Metadata | None]:
-    protocol: Protocol | None = None
-    metadata: Metadata | None = None
-    for part in parts:
-        found: dict[str, list[Any]] = {"protocol": [], "metaData": []}
-        try:
-            file = _open(part)
-            names = [*found, *_V2_COLUMNS]
-            columns = [name for name in names if name in file.schema_arrow.names]
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
-                for name in columns:
-                    found.setdefault(name, []).extend(batch.column(name).drop_null().to_pylist())
-            if any(found.get(name) for name in _V2_COLUMNS):
-                raise _refuse_v2(part.name)
-            # A file of something else has no protocol either: that must not pass for a log without one.
-            _add_leaves(file.schema_arrow, partitioned=False)
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise _damaged(part.name, error) from error
-        if found["protocol"]:
-            protocol = parse_protocol(found["protocol"][-1], source=part.name)
-        if found["metaData"]:
-            metadata = parse_metadata(found["metaData"][-1], source=part.name)
-    return protocol, metadata
-
-
-def _iterate_adds(parts: Sequence[_Part], *, partitioned: bool) -> Iterator[_Batch]:
-    for part in parts:
-        try:
-            file = _open(part)
-            columns = _add_leaves(file.schema_arrow, partitioned=partitioned)
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
-                adds = batch.column("add").drop_null()
-                if len(adds) > 0:
-                    yield _Batch(part.name, pa.RecordBatch.from_struct_array(adds))
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise _damaged(part.name, error) from error
-
-
-def _add_leaves(schema: pa.Schema, *, partitioned: bool) -> list[str]:
-    fields = {field.name: field.type for field in schema.field("add").type}
-    wanted = ["path", "size", "modificationTime"]
-    if partitioned:
-        wanted.append("partitionValues")
-    if absent := [name for name in wanted if name not in fields]:
-        raise ValueError(f"the add actions have no {', '.join(absent)}")
-    wanted += [name for name in ("stats", "deletionVector") if name in fields]
-    parsed = fields.get("stats_parsed")
-    if (
-        parsed is not None
-        and pa.types.is_struct(parsed)
-        and parsed.get_field_index("numRecords") >= 0
-    ):
-        wanted.append("stats_parsed.numRecords")
-    return [f"add.{name}" for name in wanted]
-
-
-def _parse_adds(batch: _Batch, partition_columns: Sequence[str]) -> pa.Table:
-    adds = batch.adds
-    columns = dict(zip(adds.schema.names, adds.columns, strict=True))
-    parsed = columns.get("stats_parsed")
-    texts = columns.get("stats")
+async def _open(storage: Storage, path: str) -> CheckpointFile:
+    """Return the file to read; one that is not local is fetched whole."""
+    name, source = f"{storage.uri}/{path}", storage.local_path(path)
     try:
-        table = pa.table(
-            {
-                "path": decode_paths(_required(columns, "path", pa.string())),
-                "nbytes": _required(columns, "size", pa.int64()),
-                "modified_ms": _required(columns, "modificationTime", pa.int64()),
-                "num_records": num_records(
-                    None if texts is None else texts.cast(pa.string()),
-                    None if parsed is None else pc.struct_field(parsed, "numRecords"),
-                    len(adds),
-                ),
-                "deletion_vector": descriptors_from_struct(
-                    columns.get("deletionVector"), len(adds)
-                ),
-                "partition_values": columns.get("partitionValues", pa.nulls(len(adds))),
-            }
+        return CheckpointFile(name, source or pa.py_buffer(await storage.read(path)))
+    except OSError as error:
+        raise CheckpointUnreadableError.of(name, error) from error
+
+
+def _sidecar_path(logged: str) -> str:
+    """Return where a sidecar is, relative to the table.
+
+    Delta PROTOCOL.md, "Sidecar File Information": it always lies in the table's own folder of sidecars, and its path is
+    URI-encoded. So of an absolute path too the name alone counts, also after the table was moved.
+    """
+    return f"{_SIDECARS}/{unquote(logged.rpartition('/')[2])}"
+
+
+def _merge(heads: Iterable[CheckpointHead]) -> CheckpointHead:
+    """Return the head of a checkpoint of several parts, of which one has the protocol and one the metadata."""
+    merged = CheckpointHead(None, None)
+    for head in heads:
+        merged = CheckpointHead(
+            head.protocol or merged.protocol,
+            head.metadata or merged.metadata,
+            merged.v2_versions + head.v2_versions,
+            merged.sidecars + head.sidecars,
         )
-        return with_partitions(table, partition_columns)
-    except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
-        raise _damaged(batch.name, error) from error
-
-
-def _required(columns: dict[str, Any], name: str, type_: pa.DataType) -> pa.Array:
-    column = columns[name].cast(type_)
-    if column.null_count > 0:
-        raise ValueError(f"{column.null_count} add actions have no {name}")
-    return column
-
-
-def _next(batches: Iterator[_Batch]) -> _Batch | None:
-    batch = next(batches, None)
-    # Arrow's allocator keeps what each batch freed, per thread: 60 MB at 300,000 files.
-    pa.default_memory_pool().release_unused()
-    return batch
-
-
-def _open(part: _Part) -> pq.ParquetFile:
-    source = part.source if isinstance(part.source, str) else pa.BufferReader(part.source)
-    return pq.ParquetFile(source, memory_map=True)
-
-
-def _damaged(name: str, error: Exception) -> CheckpointUnreadableError:
-    return CheckpointUnreadableError(
-        f"checkpoint {name} cannot be read, and nothing older in the log leads to this version: {error}"
-    )
-
-
-def _refuse_v2(name: str) -> V2CheckpointError:
-    return V2CheckpointError(
-        f"checkpoint {name} is a V2 checkpoint (reader feature v2Checkpoint), which is not read yet; "
-        "a classic checkpoint, or the JSON commits from version 0, would do"
-    )
+    return merged

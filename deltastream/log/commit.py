@@ -12,12 +12,14 @@ import pyarrow as pa
 
 from deltastream.errors import LogCorruptError
 from deltastream.log.actions import ADDS, Metadata, Protocol, parse_metadata, parse_protocol
+from deltastream.log.checkpoint_file import CheckpointHead
 from deltastream.log.deletion_vectors import descriptors_from_json
 from deltastream.log.paths import decode_path, file_keys
 from deltastream.log.statistics import num_records
 
-__all__ = ["Commit", "CommitFile", "iterate_actions", "parse_commits"]
+__all__ = ["Commit", "CommitFile", "iterate_actions", "parse_commits", "parse_json_checkpoint"]
 
+_MALFORMED = (pa.ArrowException, TypeError, ValueError, KeyError, AttributeError, OverflowError)
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
@@ -38,6 +40,9 @@ class _Actions:
     removes: list[dict[str, Any]] = field(default_factory=list)
     protocol: Protocol | None = None
     metadata: Metadata | None = None
+    # Delta PROTOCOL.md, "V2 Spec": in checkpoints only.
+    checkpoints: list[Any] = field(default_factory=list)
+    sidecars: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +61,27 @@ class Commit:
     """The keys of the removes."""
 
 
-def parse_commits(files: Sequence[CommitFile]) -> list[Commit]:
+def parse_commits(files: Sequence[CommitFile], *, keep_statistics: bool = False) -> list[Commit]:
     """Parse commit files, together: columns are made once, and each commit has its part of them.
+
+    Args:
+        keep_statistics: Whether the column ``stats`` is filled.
 
     Raises:
         LogCorruptError: A commit is empty, cut off, no JSON, or an action lacks what the protocol asks for.
     """
     actions = [_read_actions(file) for file in files]
     try:
-        adds = _add_columns([add for one in actions for add in one.adds])
+        adds = _add_columns(
+            [add for one in actions for add in one.adds], keep_statistics=keep_statistics
+        )
         removed = file_keys(*_identities([remove for one in actions for remove in one.removes]))
-    except (
-        pa.ArrowException,
-        TypeError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+    except _MALFORMED as error:
         if len(files) > 1:
             # One of them is damaged: say which.
-            return [commit for file in files for commit in parse_commits([file])]
-        raise LogCorruptError(
-            f"{files[0].source}: an add or remove action is not as the protocol says: {error!r}"
-        ) from error
+            each = [parse_commits([file], keep_statistics=keep_statistics) for file in files]
+            return [commit for (commit,) in each]
+        raise _malformed(files[0], error) from error
     added = file_keys(adds.column("path"), adds.column("deletion_vector"))
     commits = []
     first_add = first_remove = 0
@@ -100,6 +102,29 @@ def parse_commits(files: Sequence[CommitFile]) -> list[Commit]:
     return commits
 
 
+def parse_json_checkpoint(file: CommitFile) -> tuple[CheckpointHead, pa.Table]:
+    """Parse a V2 checkpoint in JSON: its head, and the adds that are in the file itself.
+
+    Raises:
+        LogCorruptError: As of `parse_commits`.
+    """
+    actions = _read_actions(file)
+    try:
+        head = CheckpointHead(
+            actions.protocol,
+            actions.metadata,
+            tuple(action["version"] for action in actions.checkpoints),
+            tuple(action["path"] for action in actions.sidecars),
+        )
+        return head, _add_columns(actions.adds, keep_statistics=True)
+    except _MALFORMED as error:
+        raise _malformed(file, error) from error
+
+
+def _malformed(file: CommitFile, error: Exception) -> LogCorruptError:
+    return LogCorruptError(f"{file.source}: an action is not as the protocol says: {error!r}")
+
+
 def _read_actions(file: CommitFile) -> _Actions:
     found = _Actions()
     for action in iterate_actions(file.data, source=file.source):
@@ -114,6 +139,10 @@ def _read_actions(file: CommitFile) -> _Actions:
                 found.protocol = parse_protocol(content, source=file.source)
             elif name == "metaData":
                 found.metadata = parse_metadata(content, source=file.source)
+            elif name == "checkpointMetadata":
+                found.checkpoints.append(content)
+            elif name == "sidecar":
+                found.sidecars.append(content)
     return found
 
 
@@ -151,7 +180,7 @@ def _skip_blank(text: str, position: int) -> int:
     return position if match is None else match.end()
 
 
-def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
+def _add_columns(adds: list[dict[str, Any]], *, keep_statistics: bool) -> pa.Table:
     paths, deletion_vectors = _identities(adds)
     texts = pa.array([add.get("stats") for add in adds], pa.string())
     # Some writers leave partitionValues out where there are none.
@@ -163,6 +192,7 @@ def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
             pa.array([_integer(add["modificationTime"]) for add in adds], pa.int64()),
             num_records(texts, None, len(adds)),
             deletion_vectors,
+            texts if keep_statistics else pa.nulls(len(adds), pa.string()),
             pa.array(partition_values, ADDS.field("partition_values").type),
         ],
         schema=ADDS,

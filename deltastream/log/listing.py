@@ -82,7 +82,11 @@ async def list_log(storage: Storage, *, pool: DecodePool) -> LogListing:
 
 
 def parse_listing(infos: Iterable[ObjectInfo]) -> LogListing:
-    """Sort the files of a log by what their names say; unknown names and incomplete checkpoints are left out."""
+    """Sort the files of a log by what their names say.
+
+    Left out are unknown names, incomplete checkpoints, and log compactions: they stand in for commits that have to be
+    there all the same (Delta PROTOCOL.md, "Metadata Cleanup").
+    """
     commits: dict[int, ObjectInfo] = {}
     checkpoints: list[Checkpoint] = []
     parts: dict[tuple[int, int], dict[int, str]] = {}
@@ -90,6 +94,9 @@ def parse_listing(infos: Iterable[ObjectInfo]) -> LogListing:
         path = f"{LOG_FOLDER}/{info.path}"
         if match := _COMMIT.fullmatch(info.path):
             commits[int(match[1])] = ObjectInfo(path, info.nbytes, info.modified_ms)
+        elif info.nbytes == 0:
+            # A checkpoint that was never written; an empty commit is an error, where it is needed.
+            continue
         elif match := _CLASSIC.fullmatch(info.path):
             if match[2] is None:
                 checkpoints.append(Checkpoint(int(match[1]), (path,)))

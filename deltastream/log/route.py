@@ -25,31 +25,30 @@ def find_routes(listing: LogListing, version: int, *, table_uri: str) -> list[Ro
         VersionNotFoundError: `version` was cleaned, or is not written yet.
         LogCorruptError: Commits are missing.
     """
-    earliest, latest = listing.earliest, listing.latest
-    if version > latest:
+    readable = _readable(listing)
+    if version > listing.latest:
         raise VersionNotFoundError(
-            f"{table_uri}: version {version} does not exist; the latest is {latest}"
+            f"{table_uri}: version {version} does not exist; the latest is {listing.latest}"
         )
-    if earliest is None:
+    if not readable:
         raise LogCorruptError(
             f"{table_uri}: the commits in {LOG_FOLDER} begin at {min(listing.commits)} and there is "
             "no checkpoint before them: no version can be rebuilt"
         )
-    if version < earliest:
-        raise VersionNotFoundError(
-            f"{table_uri}: version {version} is no longer in the log; the earliest available is "
-            f"{earliest} (the latest is {latest})"
+    if not any(version in one for one in readable):
+        if version < readable[-1].start:
+            raise VersionNotFoundError(
+                f"{table_uri}: version {version} is no longer in the log, which can still give "
+                f"{_in_words(readable)}"
+            )
+        # Nothing later can be read either: the log was damaged, not cleaned.
+        missing = readable[-1].stop
+        raise LogCorruptError(
+            f"{table_uri}: commit {missing} is missing: version {version} needs every commit after {missing - 1}; "
+            f"restore {LOG_FOLDER}/{missing:020d}.json. The log can still give {_in_words(readable)}"
         )
     starts = [found for found in listing.checkpoints if found.version <= version]
     unbroken = _unbroken_from(listing, version)
-    newest = starts[0].version if starts else -1
-    if unbroken > newest + 1:
-        # What is missing after the newest checkpoint is missing after every older one.
-        after = f" after the checkpoint of version {newest}" if starts else ""
-        raise LogCorruptError(
-            f"{table_uri}: commit {unbroken - 1} is missing: version {version} needs every commit"
-            f"{after}; restore {LOG_FOLDER}/{unbroken - 1:020d}.json"
-        )
     routes = [Route(start, range(start.version + 1, version + 1)) for start in starts]
     routes.append(Route(None, range(version + 1)))
     return [route for route in routes if route.commits.start >= unbroken]
@@ -61,3 +60,25 @@ def _unbroken_from(listing: LogListing, version: int) -> int:
     while first - 1 in listing.commits:
         first -= 1
     return first
+
+
+def _readable(listing: LogListing) -> list[range]:
+    """Return the versions that can be rebuilt, as ranges in order with a gap between each two."""
+    starts = {checkpoint.version for checkpoint in listing.checkpoints}
+    if 0 in listing.commits:
+        starts.add(0)
+    found: list[range] = []
+    for start in sorted(starts):
+        if found and start < found[-1].stop:
+            continue
+        stop = start + 1
+        while stop in listing.commits or stop in starts:
+            stop += 1
+        found.append(range(start, stop))
+    return found
+
+
+def _in_words(ranges: list[range]) -> str:
+    spans = [str(one[0]) if len(one) == 1 else f"{one[0]} to {one[-1]}" for one in ranges]
+    many = len(ranges) > 1 or len(ranges[0]) > 1
+    return f"version{'s' if many else ''} {', '.join(spans)}"

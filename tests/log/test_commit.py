@@ -85,3 +85,29 @@ def test_the_error_of_a_torn_commit_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(LogCorruptError, match=rf"{folder.commit_path(1)} is empty"):
         read(tmp_path)
     assert read(tmp_path, version=0).version == 0
+
+
+def test_an_empty_commit_is_corrupt_where_it_is_needed_and_there_alone(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(add("a"))
+    log.commit(1)
+    for version in (None, 1):
+        with pytest.raises(LogCorruptError, match=r"0001.json is empty"):
+            read(tmp_path, version=version)
+    assert read(tmp_path, version=0).files.num_rows == 1
+    log.checkpoint(1, protocol(), metadata(), add("b"))
+    assert read(tmp_path).files.column("path").to_pylist() == ["b"]
+
+
+def test_a_log_compaction_takes_no_commits_place(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(add("a"))
+    for version in (1, 2):
+        log.commit(version, add(str(version)))
+    compaction = log.log / f"{1:020d}.{2:020d}.compacted.json"
+    compaction.write_text("not read")
+    assert read(tmp_path).files.num_rows == 3
+    # Writers keep the commits that a compaction stands for; without one the log is damaged.
+    log.commit_path(1).unlink()
+    with pytest.raises(LogCorruptError, match="commit 1 is missing"):
+        read(tmp_path)

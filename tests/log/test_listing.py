@@ -42,6 +42,15 @@ def test_a_multi_part_checkpoint_counts_only_with_all_its_parts() -> None:
     assert found.paths == (f"_delta_log/{part(1, 2)}", f"_delta_log/{part(2, 2)}")
 
 
+def test_an_empty_checkpoint_is_none_and_an_empty_commit_is_one() -> None:
+    names = ["00000000000000000001.json", "00000000000000000002.checkpoint.parquet"]
+    part = "00000000000000000003.checkpoint.{:010d}.{:010d}.parquet".format
+    names += [part(1, 2), f"00000000000000000004.checkpoint.{UUID}.json"]
+    listing = parse_listing([ObjectInfo(name, 0, 0) for name in names] + infos(part(2, 2)))
+    assert sorted(listing.commits) == [1]
+    assert listing.checkpoints == ()
+
+
 def test_the_newest_checkpoint_comes_first_and_a_classic_one_before_a_v2_one() -> None:
     listing = parse_listing(
         infos(

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltastream.errors import LogCorruptError
 from deltastream.types import Snapshot
-from tests.support.logs import VECTOR, LogFolder, add, metadata, protocol, read, remove
+from tests.support.logs import UUID, VECTOR, LogFolder, add, metadata, protocol, read, remove
 
 FIELDS = {"x": "long", "p": "integer"}
 HEAD = (protocol(), metadata(FIELDS, partition_columns=["p"]))
@@ -90,9 +92,14 @@ def test_files_and_order_do_not_depend_on_how_the_log_is_stored(
 
         at = data.draw(st.integers(0, version), label="checkpoint")
         logged = data.draw(st.permutations(sorted(states[at].values())), label="checkpoint order")
-        num_parts = data.draw(st.sampled_from([None, 2]), label="parts")
         actions = [*HEAD, *(content(path, ms) for path, ms in logged)]
-        log.checkpoint(at, *actions, num_parts=num_parts)
+        if data.draw(st.booleans(), label="V2"):
+            suffix = data.draw(st.sampled_from(["parquet", f"{UUID}.parquet", f"{UUID}.json"]))
+            num_sidecars = data.draw(st.integers(0, 3), label="sidecars")
+            log.v2_checkpoint(at, *actions, suffix=suffix, num_sidecars=num_sidecars)
+        else:
+            num_parts = data.draw(st.sampled_from([None, 2]), label="parts")
+            log.checkpoint(at, *actions, num_parts=num_parts)
         for cleaned in range(at + 1):
             log.commit_path(cleaned).unlink()
         assert read(log.root, version=version) == from_commits
@@ -130,3 +137,15 @@ def test_the_base_order_is_time_then_the_bytes_of_the_decoded_path(tmp_path: Pat
     log.commit(1, add("early", modified_ms=0))
     # U+10000 sorts after U+FFFF by its bytes, before it by its UTF-16 units.
     assert paths(read(tmp_path)) == ["early", "A", "B", "Z", "a", "\uffff", "\U00010000", "late"]
+
+
+@pytest.mark.parametrize("num_parts", [None, 2])
+def test_a_file_that_a_checkpoint_has_twice_is_corrupt_and_named(
+    tmp_path: Path, num_parts: int | None
+) -> None:
+    log = LogFolder(tmp_path)
+    log.checkpoint(
+        0, *HEAD, add("a"), add("b"), add("a", deletionVector=VECTOR), num_parts=num_parts
+    )
+    with pytest.raises(LogCorruptError, match="version 0: file a is added twice"):
+        read(tmp_path)

@@ -55,8 +55,19 @@ def test_a_version_not_yet_written_names_the_latest() -> None:
 
 
 def test_a_cleaned_version_names_the_earliest_available() -> None:
-    with pytest.raises(VersionNotFoundError, match="the earliest available is 5"):
+    with pytest.raises(VersionNotFoundError, match=r"can still give versions 5 to 6$"):
         starts(listing([3, 4, 5, 6], [5]), 4)
+
+
+def test_a_version_cleaned_between_two_checkpoints_names_what_is_left() -> None:
+    log = listing([2, 3, 9, 10, 14], [1, 6, 9, 13])
+    with pytest.raises(
+        VersionNotFoundError,
+        match=r"version 7 .* can still give versions 1 to 3, 6, 9 to 10, 13 to 14$",
+    ):
+        starts(log, 7)
+    with pytest.raises(VersionNotFoundError, match=r"can still give version 5$"):
+        starts(listing([], [5]), 2)
 
 
 @given(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from deltastream.types import Snapshot
 
 __all__ = [
     "CHECKPOINT",
+    "SIDECAR",
+    "UUID",
     "VECTOR",
     "Action",
     "LogFolder",
@@ -93,6 +94,8 @@ CHECKPOINT = pa.schema(
         ("sidecar", pa.struct([("path", pa.string())])),
     ]
 )
+SIDECAR = pa.schema([CHECKPOINT.field("add"), CHECKPOINT.field("remove")])
+UUID = "80a083e8-7026-4e79-81be-64bd76c43a11"
 
 
 def schema_string(fields: Mapping[str, Any]) -> str:
@@ -201,22 +204,45 @@ class LogFolder:
             paths.append(path)
         return paths
 
+    def v2_checkpoint(
+        self,
+        version: int,
+        *actions: Action,
+        suffix: str = f"{UUID}.parquet",
+        num_sidecars: int = 0,
+        prefix: str = "",
+    ) -> list[Path]:
+        """Write a checkpoint of the V2 form; `prefix` comes before the names of its sidecars in the log."""
+        files = [action for action in actions if "add" in action or "remove" in action]
+        rest = [action for action in actions if action not in files]
+        top = [{"checkpointMetadata": {"version": version}}, *rest]
+        folder = self.log / "_sidecars"
+        folder.mkdir(exist_ok=True)
+        paths = [self.checkpoint_path(version, suffix)]
+        for number in range(num_sidecars):
+            # The size is not the file's, as some writers leave it.
+            name = f"{version}-{number}.parquet"
+            top.append({"sidecar": {"path": f"{prefix}{name}", "sizeInBytes": 1}})
+            _write(folder / name, files[number::num_sidecars], SIDECAR, 2)
+            paths.append(folder / name)
+        _write(paths[0], top if num_sidecars else [*top, *files], CHECKPOINT, 2)
+        return paths
 
-def read(
-    root: Path, *, version: int | None = None, timestamp: datetime | str | None = None
-) -> Snapshot:
+
+def read(root: Path, **options: Any) -> Snapshot:
     """Read a snapshot on a loop and with threads of its own."""
     pool = DecodePool(2)
     try:
         storage = open_storage(root, None, pool=pool)
-        return run_in_loop(
-            lambda: read_snapshot(storage, pool=pool, version=version, timestamp=timestamp)
-        )
+        return run_in_loop(lambda: read_snapshot(storage, pool=pool, **options))
     finally:
         pool.close()
 
 
 def _write(path: Path, actions: Sequence[Action], schema: pa.Schema, row_group_rows: int) -> None:
+    if path.suffix == ".json":
+        path.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        return
     table = pa.Table.from_pylist([_as_row(action) for action in actions], schema=schema)
     pq.write_table(table, path, row_group_size=row_group_rows)
 

@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test stress lint types layers docs format clean
+.PHONY: help demo test stress acceptance lint types layers docs format clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stock pip has no --group. Torch goes first and alone, by its exact version, so that a local CPU build is taken.
 $(STAMP): pyproject.toml constraints.txt
@@ -34,6 +34,9 @@ test: $(STAMP) ## Run the tests
 
 stress: $(STAMP) ## Run the same tests with ten times the examples
 	@DELTASTREAM_STRESS=1 $(BIN)/python -m pytest --timeout=1200 -o faulthandler_timeout=1000 $(ARGS)
+
+acceptance: $(STAMP) ## Read every table of the corpus and print the tally by feature; DELTASTREAM_CORPUS=folder
+	@$(BIN)/python -m tests.acceptance
 
 lint: $(STAMP) ## Check style and format
 	@$(BIN)/ruff check

@@ -23,6 +23,7 @@ from deltastream.errors import (
 from deltastream.fields import FieldSpec
 
 if TYPE_CHECKING:
+    from deltastream.arrow import iter_arrow, read_arrow
     from deltastream.dataset import DeltaDataset
     from deltastream.loader import DeltaDataLoader, create_pytorch_dataloader
 
@@ -45,11 +46,17 @@ __all__ = [
     "UnsupportedFeatureError",
     "VersionNotFoundError",
     "create_pytorch_dataloader",
+    "iter_arrow",
+    "read_arrow",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch only when it is asked for: reading a table's log needs none."""
+    """Import what needs torch only when it is asked for: reading a table's log or its rows as Arrow needs none."""
+    if name in ("iter_arrow", "read_arrow"):
+        from deltastream import arrow
+
+        return getattr(arrow, name)
     if name == "DeltaDataset":
         from deltastream.dataset import DeltaDataset
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deltastream.errors import OptionError
 
-__all__ = ["FieldSpec"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FieldSpec", "RaggedForm"]
+
+RaggedForm = Literal["list", "offsets", "padded", "nested"]
+
+_DTYPES = {"bool", "uint8", "int8", "int16", "int32", "int64"}
+_DTYPES |= {"float16", "bfloat16", "float32", "float64"}
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,9 @@ class FieldSpec:
     """
 
     name: str | Sequence[str]
-    """The column; or several numeric columns, which are stacked into one tensor of shape ``[B, len(name)]``, in
-    NumPy's common dtype. Several need a `target_name`. With a `transform` they may have any type: it gets a tuple."""
+    """The column, or a field of a struct column: ``"s.a"`` (a column of that very name comes first). Or several numeric
+    ones, which are stacked into one tensor of shape ``[B, len(name)]``, in NumPy's common dtype. Several need a
+    `target_name`. With a `transform` they may have any type: it gets a tuple."""
     decode_numpy_and_apply_shape: tuple[int, ...] | None = None
     """Read each binary value as a uint8 array of this shape: a tensor ``[B, *shape]``, without work per row."""
     load_image_using_pil: bool = False
@@ -33,15 +42,31 @@ class FieldSpec:
     """The field's key in the batch; by default the column's name."""
     _: KW_ONLY
     fill_null: int | float | bool | None = None
-    """Put this value where the column is null. Without it and `null_mask`, a null is a `NullValueError`. For tensors
-    only: a transform is given None for a null."""
+    """Put this value where the column is null, and where a list's elements are. Without it and `null_mask`, a null is a
+    `NullValueError`. For tensors only: a transform is given None for a null."""
     null_mask: bool = False
     """Give a second field, named ``<target>_mask``: bool ``[B]``, True where there is a value. Nulls become 0, or
     `fill_null`; in fields that are lists they are None."""
-    ragged: bool | None = None
-    """Whether the values of a list or binary column differ in length. True: the field is a list of B values: 1-D
-    tensors, or for binary read-only memoryviews of the decoded memory, without a copy (``bytes(value)`` is one). False:
-    a tensor ``[B, n]``; a value of another length is an error. None: True if the table's first values differ."""
+    ragged: bool | RaggedForm | None = None
+    """What becomes of lists, or binary values, that differ in length.
+
+    - True or ``"list"``: a list of B tensors; of binary, a list of read-only memoryviews of the decoded memory, without
+      a copy (``bytes(value)`` is one).
+    - ``"offsets"``: a dict of ``values``, end to end, and ``offsets``, int64 ``[B + 1]``.
+    - ``"padded"``: a dict of ``values`` ``[B, longest]`` and ``lengths``, int64 ``[B]``.
+    - ``"nested"``: a nested tensor of layout ``torch.jagged``.
+    - False: a tensor ``[B, n]``; a value of another length is an error.
+    - None: "list" if the table's first values differ in length, else False.
+
+    Text may be read as its UTF-8 bytes, in the forms "offsets", "padded" and "nested"."""
+    pad_value: int | float | bool | None = None
+    """What ``ragged="padded"`` pads with; None: 0."""
+    dtype: torch.dtype | str | None = None
+    """The tensor's dtype, as torch's or by its name; None: the column's. Floats are rounded to the nearest value, and
+    become infinite beyond the dtype's range; an integer that the dtype cannot hold is a `SchemaError`."""
+    decimal: Literal["float"] | None = None
+    """What becomes of decimals. "float": the nearest float64 (a floating `dtype` does this too). None: exact; up to 18
+    digits are an int64, the value times ``10 ** scale``, more are `decimal.Decimal` objects."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -70,10 +95,49 @@ class FieldSpec:
             object.__setattr__(self, "decode_numpy_and_apply_shape", shape or None)
         if self.transform is not None and not callable(self.transform):
             raise OptionError(f"FieldSpec {self.target!r}: transform is not callable")
+        self._check_tensor_options()
+
+    def _check_tensor_options(self) -> None:
+        forms = get_args(RaggedForm)
+        if (
+            self.ragged is not None
+            and not isinstance(self.ragged, bool)
+            and self.ragged not in forms
+        ):
+            raise OptionError(
+                f"FieldSpec {self.target!r}: ragged must be True, False, None or one of {', '.join(map(repr, forms))}, "
+                f"got {self.ragged!r}"
+            )
+        if self.pad_value is not None and self.ragged != "padded":
+            raise OptionError(f'FieldSpec {self.target!r}: pad_value is for ragged="padded"')
+        if self.decimal not in (None, "float"):
+            raise OptionError(
+                f'FieldSpec {self.target!r}: decimal must be "float" or None, got {self.decimal!r}'
+            )
+        if self.dtype is not None:
+            # The name alone: what plans needs no torch.
+            name = str(self.dtype).removeprefix("torch.")
+            if name not in _DTYPES:
+                raise OptionError(
+                    f"FieldSpec {self.target!r}: dtype must be one of {', '.join(sorted(_DTYPES))}, got {self.dtype!r}"
+                )
+            object.__setattr__(self, "dtype", name)
+        if self.is_per_row:
+            for option in ("dtype", "decimal"):
+                if getattr(self, option) is not None:
+                    raise OptionError(
+                        f"FieldSpec {self.target!r}: {option} is for tensors made of the column itself; a transform or "
+                        "an image decoder decides its own"
+                    )
+            if self.ragged in ("offsets", "padded", "nested"):
+                raise OptionError(
+                    f"FieldSpec {self.target!r}: ragged={self.ragged!r} is for tensors made of the column itself; "
+                    "a transform is given Python values"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The table's columns this field reads."""
+        """The table's columns, or fields of its structs, that this field reads."""
         return (self.name,) if isinstance(self.name, str) else tuple(self.name)
 
     @property

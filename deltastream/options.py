@@ -14,8 +14,10 @@ __all__ = [
     "INSPECTED_FOOTERS",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
+    "MIN_LANE_WINDOWS",
     "PLANNING_THREADS",
     "SEQUENTIAL_BLOCK_ROWS",
+    "SEQUENTIAL_WINDOW_NBYTES",
     "OrderOptions",
 ]
 
@@ -34,8 +36,14 @@ BLOCK_FILES = 64
 SEQUENTIAL_BLOCK_ROWS = 4096
 """Rows of a block without shuffle, where it is no more than the files whose footers are read together."""
 
+SEQUENTIAL_WINDOW_NBYTES = 4 << 20
+"""Bytes of a window without shuffle: several small row groups are handed over together, a larger one alone."""
+
 LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16
+MIN_LANE_WINDOWS = 16
+"""A lane's ends cut row groups, which both sides decode: of 16 windows that is a sixteenth at most. Eight lanes of 5
+windows each read a fifth more."""
 
 INSPECTED_FOOTERS = 64
 """Footers that `inspect` reads unasked: 10 ms from a warm disk, four rounds of sixteen requests from a store."""

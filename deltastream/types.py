@@ -14,6 +14,7 @@ __all__ = [
     "FIELD_ID",
     "PHYSICAL_NAME",
     "ByteRange",
+    "DeletionVector",
     "FileContext",
     "ObjectInfo",
     "RowGroupSizes",
@@ -63,6 +64,39 @@ class ByteRange:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"need 0 <= start < stop, got [{self.start}, {self.stop})")
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionVector:
+    """Where the log says that the deleted rows of a file are listed.
+
+    Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"; the fields are those of `DELETION_VECTOR`.
+    """
+
+    storage_type: str
+    """"u": a file beside the table's, named by a UUID; "p": a file anywhere; "i": in the descriptor itself."""
+    path_or_inline: str
+    offset: int | None
+    """Where it begins in its file; None if the log does not say."""
+    nbytes: int
+    """Bytes of the serialized bitmap, magic number included."""
+    cardinality: int
+    """How many rows it deletes."""
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("sizeInBytes", self.nbytes),
+            ("cardinality", self.cardinality),
+            ("offset", self.offset or 0),
+        ):
+            if value < 0:
+                raise ValueError(f"need {name} >= 0, got {value}")
+
+    def __str__(self) -> str:
+        """Return its unique id in the log, for messages."""
+        what = self.path_or_inline
+        shown = what if len(what) <= 160 else f"{what[:40]}..."
+        return f"{self.storage_type}{shown}" + ("" if self.offset is None else f"@{self.offset}")
 
 
 @dataclass(frozen=True, slots=True)

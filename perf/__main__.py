@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from perf import deletion_vectors as deletion_vectors_of
 from perf import first_batch as first_batch_of
 from perf import log_scale as log_scale_of
 from perf import memory as memory_of
@@ -135,6 +136,28 @@ def first_batch(
     )
     report.show()
     report.save(name)
+
+
+@app.command()
+def deletion_vectors(
+    shapes: Shapes = "tab",
+    share: Annotated[float, typer.Option(help="Share of the rows that is deleted.")] = 0.02,
+    repeats: Repeats = 5,
+    scale: Scale = 1.0,
+    min_s: Annotated[float, typer.Option(help="Passes of a round last this long.")] = 2.0,
+    option: Choices = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "deletion-vectors",
+) -> None:
+    """The rate with a deletion vector on every file against that without."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = deletion_vectors_of.run(
+            shape, table, share=share, repeats=repeats, min_s=min_s, extra=_options(option)
+        )
+        report.show()
+        report.save(f"{name}-{shape.name}")
 
 
 @app.command()

@@ -28,13 +28,15 @@ class Pass:
     elapsed_s: float
     first_batch_s: float
     finished: bool
+    cpu_s: float
+    """Of all threads of the process."""
 
 
 def take(batches: Iterator[int], *, max_s: float) -> Pass:
     """Take every batch as fast as they come, for `max_s` at most."""
     num_rows = num_batches = 0
     first_batch_s = elapsed_s = 0.0
-    started = time.perf_counter()
+    started, cpu_started_s = time.perf_counter(), time.process_time()
     for batch_rows in batches:
         elapsed_s = time.perf_counter() - started
         if num_batches == 0:
@@ -42,9 +44,12 @@ def take(batches: Iterator[int], *, max_s: float) -> Pass:
         num_rows += batch_rows
         num_batches += 1
         if elapsed_s > max_s:
-            return Pass(num_rows, num_batches, elapsed_s, first_batch_s, finished=False)
-    elapsed_s = time.perf_counter() - started
-    return Pass(num_rows, num_batches, elapsed_s, first_batch_s, finished=True)
+            finished = False
+            break
+    else:
+        elapsed_s, finished = time.perf_counter() - started, True
+    cpu_s = time.process_time() - cpu_started_s
+    return Pass(num_rows, num_batches, elapsed_s, first_batch_s, finished, cpu_s)
 
 
 def passes(epochs: Epochs, job: Job) -> Iterator[tuple[Pass, bool]]:
@@ -102,6 +107,7 @@ def main(text: str) -> None:
             elapsed_s=done.elapsed_s,
             first_batch_s=done.first_batch_s,
             finished=done.finished,
+            cpu_s=done.cpu_s,
         )
 
 

@@ -29,6 +29,8 @@ class Round:
     num_passes: int
     whole: bool
     """Whether passes went over the whole table."""
+    cpu_s_per_row: float
+    """Of all threads; the median of its passes."""
 
 
 @dataclass(slots=True)
@@ -74,4 +76,7 @@ def measure(job: Job, python: Path) -> Round:
         peak_all_nbytes=max(event.peak_all_nbytes for event in events[1:]),
         num_passes=len(timed),
         whole=all(event.values["finished"] for event in timed),
+        cpu_s_per_row=statistics.median(
+            event.values["cpu_s"] / event.values["num_rows"] for event in timed
+        ),
     )

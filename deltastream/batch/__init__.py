@@ -2,8 +2,9 @@
 
 from deltastream.batch.chunk import Chunk, ChunkBuilder
 from deltastream.batch.cut import BatchCutter
-from deltastream.batch.layout import Layout, resolve_layout
+from deltastream.batch.layout import Layout
 from deltastream.batch.pack import PackedBatch, new_shared_memory
+from deltastream.batch.resolve import resolve_layout
 
 __all__ = [
     "BatchCutter",

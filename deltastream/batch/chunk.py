@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Lock
 
@@ -12,11 +12,14 @@ import pyarrow as pa
 
 from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
+from deltastream.batch.groups import FieldRead, column_groups
 from deltastream.batch.layout import Field, Layout
-from deltastream.batch.place import placement
-from deltastream.batch.rows import row_values
+from deltastream.batch.paths import take_path
+from deltastream.batch.place import Placement, Stack, placement
+from deltastream.batch.ragged import RaggedRows, RaggedWindow
+from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
-from deltastream.engine.buffers import WindowMemory
+from deltastream.engine.buffers import ColumnMemory, WindowMemory
 from deltastream.types import FileContext
 
 __all__ = ["Chunk", "ChunkBuilder"]
@@ -28,16 +31,20 @@ class Chunk:
 
     start: int
     stop: int
-    arrays: dict[str, AnyArray]
+    arrays: dict[str, AnyArray | RaggedRows]
     charge: Charge
     """What the arrays do not hold themselves: the bytes of Python objects."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())
 
 
 class ChunkBuilder:
     """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.
 
-    A permuted window is one buffer for all its tensor fields, and every row is copied once: from where it was decoded
-    to its place. A window in file order keeps the decoded memory itself; only stacked columns are copied.
+    Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. A single
+    row group in file order stays where it was decoded; only stacked columns are copied.
     """
 
     def __init__(
@@ -47,17 +54,19 @@ class ChunkBuilder:
         *,
         start: int,
         stop: int,
+        num_parts: int,
         memory: WindowMemory,
         transform_slots: BoundedSemaphore,
         stopped: Event,
     ) -> None:
         """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
 
-        It is called once, in the first pool thread that comes; None: every row stays where it is. Once `stopped` is
-        set, no further row is transformed.
+        It is called once, in the first pool thread that comes; None: every row stays where it is. The rows come in
+        `num_parts` calls of `add`. Once `stopped` is set, no further row is transformed.
         """
         self._layout = layout
         self._make_positions = positions
+        self._is_assembled = positions is not None or num_parts > 1
         self._positions: npt.NDArray[np.int64] | None = None
         self._start = start
         self._stop = stop
@@ -65,83 +74,106 @@ class ChunkBuilder:
         self._transform_slots = transform_slots
         self._stopped = stopped
         self._lock = Lock()
-        self._arrays: dict[str, AnyArray] | None = None
+        self._arrays: dict[str, AnyArray | RaggedRows] = {}
+        self._ragged: dict[str, RaggedWindow] = {}
+        self._is_allocated = False
 
     def add(
         self,
-        columns: Mapping[str, pa.Array],
+        decode: Callable[[Sequence[str]], Mapping[str, pa.Array]],
         rows: slice,
         *,
         context: FileContext,
-        first_row: int,
+        row_numbers: RowNumbers,
     ) -> None:
-        """Add `rows` of the window, numbered in the order in which they are read."""
-        arrays = self._allocated()
+        """Add `rows` of the window, numbered in the order in which they are read.
+
+        ``decode(names)`` gives some of their columns; each is placed, and dropped, before others are decoded.
+        `row_numbers` are theirs in the row group, for messages.
+        """
+        self._allocate()
         places = placement(self._positions, rows)
-        for field in self._layout.fields:
-            sources = [columns[name] for name in field.columns]
-            for name, values in self._convert(field, sources, context, first_row):
-                if isinstance(values, list):
-                    places.copy_stacked(arrays[name], values)
-                elif name in arrays:
-                    places.copy_rows(arrays[name], values)
-                else:
-                    # Two fields of one column are two tensors, not one memory.
-                    arrays[name] = np.array(values) if field.is_second else values
+        num_rows = rows.stop - rows.start
+        stacks: dict[str, Stack] = {}
+        for group in column_groups(self._layout, num_rows, self._is_copied):
+            columns = decode(list(dict.fromkeys(n for read in group for n in read.columns)))
+            for read in group:
+                sources = [columns[name] for name in read.columns]
+                for name, values in self._convert(read, sources, context, row_numbers):
+                    if read.index is None:
+                        self._place(read.field, name, values, places)
+                        continue
+                    assert isinstance(values, np.ndarray)
+                    if read.index == 0:
+                        target = self._arrays[name]
+                        assert isinstance(target, np.ndarray)
+                        stacks[name] = Stack(target, places, num_rows, self._memory.scratch)
+                    stacks[name].put(read.index, values)
+                    if read.index == len(read.field.columns) - 1:
+                        stacks.pop(name).finish()
+
+    def _convert(
+        self,
+        read: FieldRead,
+        columns: list[pa.Array],
+        context: FileContext,
+        row_numbers: RowNumbers,
+    ) -> Iterator[tuple[str, AnyArray | RaggedRows]]:
+        """Yield the arrays of a field (or of one of its stacked columns) and of its mask."""
+        field = read.field
+        if field.kind == "rows":
+            columns = [take_path(*pair) for pair in zip(columns, field.paths, strict=True)]
+            with self._transform_slots:
+                values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
+            yield field.target, values
+            return
+        memory = ColumnMemory(self._memory, keeps=not self._is_copied(field))
+        converted, mask = convert(columns[0], field, read.index or 0, memory, context)
+        yield field.target, converted
+        if mask is not None:
+            yield field.mask, mask
+
+    def _place(
+        self, field: Field, name: str, values: AnyArray | RaggedRows, places: Placement
+    ) -> None:
+        target = self._arrays.get(name)
+        if isinstance(values, RaggedRows) and name in self._ragged:
+            self._ragged[name].add(places.indexes, values)
+        elif isinstance(target, np.ndarray) and isinstance(values, np.ndarray):
+            places.copy_rows(target, values)
+        else:
+            # Two fields of one column are two tensors, not one memory.
+            self._arrays[name] = values.copy() if field.is_second else values
 
     def finish(self) -> Chunk:
         """Return the window's rows, once all were added."""
         self._memory.settle(has_objects=self._layout.has_objects)
-        arrays = self._allocated()
+        self._allocate()
+        self._arrays |= {name: window.rows() for name, window in self._ragged.items()}
         names = [name for field in self._layout.fields for name in field.names]
-        ordered = {name: arrays[name] for name in names}
+        ordered = {name: self._arrays[name] for name in names}
         return Chunk(self._start, self._stop, ordered, self._memory.rest)
 
-    def _convert(
-        self, field: Field, columns: list[pa.Array], context: FileContext, first_row: int
-    ) -> Iterator[tuple[str, AnyArray | list[AnyArray]]]:
-        """Yield the arrays of a field and of its mask; a list of arrays is to be stacked."""
-        if field.kind == "rows":
-            with self._transform_slots:
-                values = row_values(columns, field.spec, context, first_row, self._stopped.is_set)
-                yield field.target, values
-            return
-        converted = [
-            convert(column, field, index, self._memory, context)
-            for index, column in enumerate(columns)
-        ]
-        masks = [mask for _, mask in converted if mask is not None]
-        if field.kind == "stack":
-            yield field.target, [values for values, _ in converted]
-            if masks:
-                yield field.mask, [*masks]
-        else:
-            yield field.target, converted[0][0]
-            if masks:
-                yield field.mask, masks[0]
+    def _is_copied(self, field: Field) -> bool:
+        """Whether a field's values are copied to memory of the window; otherwise the decoded memory is kept."""
+        return self._is_assembled or field.kind == "stack"
 
-    def _allocated(self) -> dict[str, AnyArray]:
-        """Return the arrays that rows are copied to, made when the first row group comes.
-
-        All tensors of a permuted window are parts of one buffer. A window in file order is one row group, whose
-        decoded memory is kept: only what is stacked needs memory of its own.
-        """
+    def _allocate(self) -> None:
+        """Make the arrays that rows are copied to, parts of one buffer, when the first row group comes."""
         with self._lock:
-            if self._arrays is None:
-                if self._make_positions is not None:
-                    self._positions = self._make_positions()
-                tensors = [
-                    tensor
-                    for field in self._layout.fields
-                    if self._positions is not None or field.kind == "stack"
-                    for tensor in field.tensors
-                ]
-                self._arrays = allocate(tensors, self._num_rows, self._memory.take)
-                if self._positions is not None:
-                    for field in self._layout.fields:
-                        if field.dtype is None:
-                            self._arrays[field.target] = np.empty(self._num_rows, np.object_)
-            return self._arrays
+            if self._is_allocated:
+                return
+            if self._make_positions is not None:
+                self._positions = self._make_positions()
+            copied = [field for field in self._layout.fields if self._is_copied(field)]
+            tensors = [tensor for field in copied for tensor in field.tensors]
+            self._arrays.update(allocate(tensors, self._num_rows, self._memory.take))
+            for field in copied:
+                if field.dtype is None:
+                    self._arrays[field.target] = np.empty(self._num_rows, np.object_)
+                elif field.kind == "ragged":
+                    self._ragged[field.target] = RaggedWindow(self._num_rows, self._memory.take)
+            self._is_allocated = True
 
     @property
     def _num_rows(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from torch.utils.data import default_collate
 from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.binary import BinaryValues
 from deltastream.batch.chunk import Chunk
+from deltastream.batch.forms import present, tensor_of
 from deltastream.batch.layout import Layout
+from deltastream.batch.ragged import RaggedRows
 from deltastream.errors import TransformError
 
 __all__ = ["BatchCutter"]
@@ -50,6 +53,9 @@ class BatchCutter:
         self._take = take
         self._max_ahead = max(1, _OBJECTS_AHEAD // (2 + len(layout.fields)))
         self._per_row = {f.target for f in layout.fields if f.kind == "rows"}
+        self._ragged = {f.target: f for f in layout.fields if f.kind == "ragged"}
+        self._bfloat16 = {f.target for f in layout.fields if f.is_bfloat16}
+        self._is_nested = layout.is_nested
         self._lanes: dict[Hashable, _Lane] = {}
 
     def add(self, lane: Hashable, chunk: Chunk) -> None:
@@ -106,8 +112,10 @@ class BatchCutter:
         batch, state.ready[0] = state.ready[0], None
         return batch
 
-    def _join(self, chunks: Iterable[Chunk], start: int, stop: int) -> dict[str, AnyArray]:
-        parts: dict[str, list[AnyArray]] = {}
+    def _join(
+        self, chunks: Iterable[Chunk], start: int, stop: int
+    ) -> dict[str, AnyArray | RaggedRows]:
+        parts: dict[str, list[Any]] = {}
         for chunk in chunks:
             if chunk.start < stop:
                 first, last = max(start, chunk.start), min(stop, chunk.stop)
@@ -118,21 +126,27 @@ class BatchCutter:
         tensors = [
             (name, arrays[0].dtype, arrays[0].shape[1:])
             for name, arrays in parts.items()
-            if arrays[0].dtype != np.object_
+            if name not in self._ragged and arrays[0].dtype != np.object_
         ]
         joined = allocate(tensors, stop - start, self._take)
         return {
-            name: np.concatenate(arrays, out=joined.get(name)) for name, arrays in parts.items()
+            name: RaggedRows.concatenate(arrays)
+            if name in self._ragged
+            else np.concatenate(arrays, out=joined.get(name))
+            for name, arrays in parts.items()
         }
 
-    def _split(self, arrays: dict[str, AnyArray], sizes: list[int]) -> list[Any]:
+    def _split(self, arrays: Mapping[str, AnyArray | RaggedRows], sizes: list[int]) -> list[Any]:
         """Return batches of `sizes` rows, one after the other."""
         names = list(arrays)
         columns: list[Sequence[Any]] = []
         for name, array in arrays.items():
-            if array.dtype != np.object_:
+            if isinstance(array, RaggedRows):
+                columns.append(self._split_ragged(name, array, arrays, sizes))
+            elif array.dtype != np.object_:
+                tensor = tensor_of(array, is_bfloat16=name in self._bfloat16)
                 # "unsafe": autograd takes them for tensors of their own, which batches are, not for views.
-                columns.append(torch.unsafe_split_with_sizes(torch.from_numpy(array), sizes))
+                columns.append(torch.unsafe_split_with_sizes(tensor, sizes))
             else:
                 stops = np.cumsum(sizes)
                 columns.append(
@@ -149,14 +163,27 @@ class BatchCutter:
                 [dict(zip(names, row, strict=True)) for row in zip(*batch.values(), strict=True)]
                 for batch in batches
             ]
-        return batches
+        return [Layout.nest(batch) for batch in batches] if self._is_nested else batches
+
+    def _split_ragged(
+        self,
+        name: str,
+        rows: RaggedRows,
+        arrays: Mapping[str, AnyArray | RaggedRows],
+        sizes: list[int],
+    ) -> list[Any]:
+        field = self._ragged[name]
+        mask = arrays[field.mask] if field.has_mask else None
+        starts = np.cumsum([0, *sizes]).tolist()
+        parts = [slice(start, stop) for start, stop in pairwise(starts)]
+        return [present(field, rows[part], None if mask is None else mask[part]) for part in parts]
 
     def _values(self, name: str, array: AnyArray) -> Any:
         values = array.tolist()
         if name not in self._per_row:
             if any(isinstance(value, memoryview) for value in values):
                 return BinaryValues(values)
-            return [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
+            return values
         if self._layout.row_dicts:
             return values
         try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from deltastream.batch.binary import BinaryValues
+from deltastream.batch.forms import nested_tensor
 
 __all__ = ["PackedBatch", "new_shared_memory"]
 
@@ -28,26 +29,11 @@ class PackedBatch:
 
     def __init__(self, batch: dict[str, Any]) -> None:
         """Copy the batch together; not when it is pickled, where an error would meet nobody."""
-        values: dict[str, _Tensor | _Ragged | Any] = {}
         tensors: list[tuple[_Tensor, torch.Tensor]] = []
-        nbytes = 0
-        for name, value in batch.items():
-            lengths = _ragged_lengths(value)
-            is_binary = lengths is not None and any(isinstance(row, memoryview) for row in value)
-            if lengths is not None:
-                value = _end_to_end(value)
-            if not isinstance(value, torch.Tensor) or not value.is_cpu:
-                values[name] = value
-                continue
-            place = _Tensor(value.dtype, tuple(value.shape), nbytes, nbytes + value.nbytes)
-            tensors.append((place, value))
-            values[name] = place if lengths is None else _Ragged(place, lengths, is_binary)
-            nbytes = -(-place.stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
-        memory = new_shared_memory(nbytes)
+        self._values = {name: _pack(value, tensors) for name, value in batch.items()}
+        self._memory = new_shared_memory(_next_start(tensors))
         for place, value in tensors:
-            place.view(memory).copy_(value)
-        self._memory = memory
-        self._values = values
+            place.view(self._memory).copy_(value)
 
     def unpack(self) -> dict[str, Any]:
         """Return the batch as it arrives, for code that wants it in the worker."""
@@ -78,7 +64,7 @@ class _Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Ragged:
-    """A list of 1-D tensors, or of binary values, end to end; a length of -1 is None."""
+    """A list of tensors, or of binary values, end to end; a length of -1 is None."""
 
     values: _Tensor
     lengths: list[int]
@@ -96,15 +82,68 @@ class _Ragged:
         return BinaryValues(rows) if self.is_binary else rows
 
 
+@dataclass(frozen=True, slots=True)
+class _Nested:
+    """A nested tensor of layout ``torch.jagged``."""
+
+    values: _Tensor
+    offsets: _Tensor
+
+    def view(self, memory: torch.Tensor) -> torch.Tensor:
+        return nested_tensor(self.values.view(memory), self.offsets.view(memory))
+
+
+@dataclass(frozen=True, slots=True)
+class _Dict:
+    """A dict in the batch."""
+
+    values: dict[str, Any]
+
+    def view(self, memory: torch.Tensor) -> dict[str, Any]:
+        return _unpack(memory, self.values)
+
+
+def _pack(value: Any, tensors: list[tuple[_Tensor, torch.Tensor]]) -> Any:
+    """Return what is pickled for a value, and append the tensors in it, each with its place."""
+    if type(value) is dict:
+        return _Dict({name: _pack(inner, tensors) for name, inner in value.items()})
+    if isinstance(value, torch.Tensor):
+        if value.layout == torch.jagged:
+            offsets: torch.Tensor = value.offsets()  # type: ignore[attr-defined]
+            return _Nested(_place(value.values(), tensors), _place(offsets, tensors))
+        return _place(value, tensors) if value.is_cpu else value
+    lengths = _ragged_lengths(value)
+    if lengths is None:
+        return value
+    is_binary = any(isinstance(row, memoryview) for row in value)
+    return _Ragged(_place(_end_to_end(value), tensors), lengths, is_binary)
+
+
+def _place(value: torch.Tensor, tensors: list[tuple[_Tensor, torch.Tensor]]) -> _Tensor:
+    start = _next_start(tensors)
+    place = _Tensor(value.dtype, tuple(value.shape), start, start + value.nbytes)
+    tensors.append((place, value))
+    return place
+
+
+def _next_start(tensors: list[tuple[_Tensor, torch.Tensor]]) -> int:
+    stop = tensors[-1][0].stop if tensors else 0
+    return -(-stop // _ALIGN_NBYTES) * _ALIGN_NBYTES
+
+
 def _ragged_lengths(value: Any) -> list[int] | None:
-    """Return the lengths of a list's rows if they are 1-D tensors, or binary values; else None."""
+    """Return the lengths of a list's rows if they are tensors that fit end to end, or binary values; else None."""
     if not isinstance(value, list):
         return None
     rows = [row for row in value if row is not None]
     if not rows or not all(type(row) is type(rows[0]) for row in rows):
         return None
     if isinstance(rows[0], torch.Tensor):
-        if not all(row.ndim == 1 and row.is_cpu and row.dtype == rows[0].dtype for row in rows):
+        first = rows[0]
+        if first.ndim == 0 or not all(
+            row.is_cpu and row.dtype == first.dtype and row.shape[1:] == first.shape[1:]
+            for row in rows
+        ):
             return None
     elif not isinstance(rows[0], memoryview):
         return None
@@ -118,8 +157,8 @@ def _end_to_end(value: list[Any]) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.frombuffer(row, np.uint8) for row in rows]))
 
 
-def _unpack(memory: torch.Tensor, values: dict[str, _Tensor | _Ragged | Any]) -> dict[str, Any]:
+def _unpack(memory: torch.Tensor, values: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: value.view(memory) if isinstance(value, (_Tensor, _Ragged)) else value
+        name: value.view(memory) if isinstance(value, (_Tensor, _Ragged, _Nested, _Dict)) else value
         for name, value in values.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from deltastream.batch.allocate import AnyArray
 
-__all__ = ["Placement", "placement"]
+__all__ = ["Placement", "Stack", "placement"]
 
-_BLOCK_ROWS = 8192
-"""Rows transposed at a time: 32 columns of 4 bytes are 1 MiB, an L2 cache (32 ns a row; 78 without blocks)."""
+_BLOCK_ROWS = 4096
+"""Rows transposed at a time: 32 columns of 4 bytes are half a MiB, and twice that with the rows."""
 
 _PAD = 16
-"""Values between the columns of the transposing block: at a power of two apart they would share one cache set."""
+"""Values between columns to be transposed: at a power of two apart they would share one cache set."""
 
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
 
@@ -29,6 +29,13 @@ class Placement:
     positions: npt.NDArray[np.int64] | slice
     origins: npt.NDArray[np.int64] | None = None
     """The inverse, where the rows are all of the window: gathering is a fifth faster than scattering."""
+
+    @property
+    def indexes(self) -> npt.NDArray[np.int64]:
+        """The rows of the window that they become."""
+        if isinstance(self.positions, slice):
+            return np.arange(self.positions.start, self.positions.stop)
+        return self.positions
 
     def copy_rows(self, target: AnyArray, source: AnyArray) -> None:
         """Copy rows of `source` ``[n, *shape]`` to their places in `target` ``[m, *shape]``."""
@@ -42,25 +49,45 @@ class Placement:
         else:
             places[self.positions] = items
 
-    def copy_stacked(self, target: AnyArray, columns: Sequence[AnyArray]) -> None:
-        """Copy row i of `columns`, k arrays ``[n]``, to its place in `target` ``[m, k]``."""
-        num_rows = len(columns[0])
-        block_rows = max(1, min(_BLOCK_ROWS, num_rows))
-        block = np.empty((len(columns), block_rows + _PAD), target.dtype)
-        rows = (
-            target[self.positions]
-            if isinstance(self.positions, slice)
-            else np.empty((block_rows, len(columns)), target.dtype)
-        )
-        for start in range(0, num_rows, block_rows):
-            stop = min(start + block_rows, num_rows)
-            _fill(block, columns, start)
-            if isinstance(self.positions, slice):
-                rows[start:stop] = block[:, : stop - start].T
+
+class Stack:
+    """Columns on their way into one array ``[n, k]``: put one by one, while they are hot, then transposed in blocks."""
+
+    def __init__(
+        self,
+        target: AnyArray,
+        places: Placement,
+        num_rows: int,
+        take: Callable[[int], npt.NDArray[np.uint8]],
+    ) -> None:
+        """`take(nbytes)` gives memory for `num_rows` rows of all columns, held until `finish`."""
+        self._target = target
+        self._places = places
+        self._num_rows = num_rows
+        stride = num_rows + _PAD
+        shape = (target.shape[1], stride)
+        memory = take(prod(shape) * target.dtype.itemsize)
+        self._columns = memory.view(target.dtype).reshape(shape)[:, :num_rows]
+
+    def put(self, index: int, column: AnyArray) -> None:
+        """Copy column `index`, ``[n]``."""
+        if self._places.origins is None:
+            self._columns[index] = column
+        else:
+            column = np.ascontiguousarray(column, self._columns.dtype)
+            np.take(column, self._places.origins, out=self._columns[index], mode="clip")
+
+    def finish(self) -> None:
+        """Transpose the columns into the rows' places."""
+        positions = self._places.positions
+        rows = self._target[positions] if isinstance(positions, slice) else self._target
+        for start in range(0, self._num_rows, _BLOCK_ROWS):
+            stop = min(start + _BLOCK_ROWS, self._num_rows)
+            block = self._columns[:, start:stop].T
+            if isinstance(positions, slice) or self._places.origins is not None:
+                rows[start:stop] = block
             else:
-                part = rows[: stop - start]
-                part[:] = block[:, : stop - start].T
-                _items(target)[self.positions[start:stop]] = _items(part)
+                _items(rows)[positions[start:stop]] = _items(np.ascontiguousarray(block))
 
 
 def placement(positions: npt.NDArray[np.int64] | None, rows: slice) -> Placement:
@@ -72,13 +99,6 @@ def placement(positions: npt.NDArray[np.int64] | None, rows: slice) -> Placement
     origins = np.empty_like(positions)
     origins[positions] = np.arange(len(positions))
     return Placement(positions, origins)
-
-
-def _fill(block: AnyArray, columns: Sequence[AnyArray], start: int) -> None:
-    stop = start + block.shape[1] - _PAD
-    for row, column in zip(block, columns, strict=True):
-        part = column[start:stop]
-        row[: len(part)] = part
 
 
 def _items(rows: AnyArray) -> AnyArray:

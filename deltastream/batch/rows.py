@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from deltastream.batch.convert import python_values
+from deltastream.batch.objects import python_values
 from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
 
-__all__ = ["StoppedError", "row_values"]
+__all__ = ["RowNumbers", "StoppedError", "row_values"]
+
+RowNumbers: TypeAlias = Sequence[int] | npt.NDArray[np.int64]
 
 
 class StoppedError(Exception):
@@ -26,18 +28,19 @@ def row_values(
     columns: Sequence[pa.Array],
     spec: FieldSpec,
     context: FileContext,
-    first_row: int,
+    row_numbers: RowNumbers,
     is_stopped: Callable[[], bool],
 ) -> npt.NDArray[np.object_]:
     """Return a per-row field's values, ``[n]`` of dtype object. Runs the user's code, once per row and in order.
 
-    Several columns give the transform a tuple. Once `is_stopped()`, nobody wants the values any more.
+    Several columns give the transform a tuple. Once `is_stopped()`, nobody wants the values any more. `row_numbers` are
+    what errors call the rows.
 
     Raises:
         StoppedError: `is_stopped()` said so.
-        TransformError: The transform, or the image decoder, raised; the row of the row group is named.
+        TransformError: The transform, or the image decoder, raised; the row is named by its number in `row_numbers`.
     """
-    values = _python_values(columns)
+    values = _python_values(columns, spec, context)
     if spec.decode_numpy_and_apply_shape is not None:
         values = [_array(value, spec, context) for value in values]
     image = _image_opener() if spec.load_image_using_pil else None
@@ -52,17 +55,19 @@ def row_values(
         except Exception as error:
             what = "its transform" if spec.transform is not None else "the image decoder"
             raise TransformError(
-                f"{context}, row {first_row + i}: field {spec.target!r}: {what} raised "
+                f"{context}, row {row_numbers[i]}: field {spec.target!r}: {what} raised "
                 f"{type(error).__name__}: {error}"
             ) from error
         values[i] = value
     return np.fromiter(values, np.object_, len(values))
 
 
-def _python_values(columns: Sequence[pa.Array]) -> list[Any]:
-    if len(columns) > 1:
-        return list(zip(*(_python_values([column]) for column in columns), strict=True))
-    return list(python_values(columns[0]))
+def _python_values(columns: Sequence[pa.Array], spec: FieldSpec, context: FileContext) -> list[Any]:
+    values = [
+        list(python_values(column, context, name))
+        for column, name in zip(columns, spec.names, strict=True)
+    ]
+    return values[0] if len(values) == 1 else list(zip(*values, strict=True))
 
 
 def _array(

@@ -15,9 +15,12 @@ from typing import Any, Literal
 from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.batch import PackedBatch
-from deltastream.dataset.planning import TableRequest, plan_table
+from deltastream.dataset.batches import BatchIterator
+from deltastream.dataset.plan import BatchPlan, project
+from deltastream.dataset.planning import plan_table
 from deltastream.dataset.progress import EpochCounter
 from deltastream.dataset.topology import resolve_ranks
+from deltastream.engine.pool import usable_cores
 from deltastream.errors import MemoryBudgetError, OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
@@ -26,7 +29,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_ROWS,
     OrderOptions,
 )
-from deltastream.pipeline import BatchIterator, PipelineStatistics, ReadOptions, ReadPlan
+from deltastream.pipeline import PipelineStatistics, ReadOptions, RowsRequest
 from deltastream.plan import (
     Consumer,
     PartitionFilter,
@@ -34,6 +37,7 @@ from deltastream.plan import (
     choose_block_rows,
     choose_lanes,
 )
+from deltastream.predicate import Filter
 
 __all__ = ["DeltaDataset"]
 
@@ -53,7 +57,9 @@ class DeltaDataset(IterableDataset[Any]):
         *,
         version: int | None = None,
         timestamp: datetime | str | None = None,
+        columns: Sequence[str] | None = None,
         partition_filter: PartitionFilter | None = None,
+        filter: Filter | None = None,
         batch_size: int = 32,
         shuffle: bool = False,
         seed: int = 0,
@@ -70,15 +76,19 @@ class DeltaDataset(IterableDataset[Any]):
         row_dicts: bool = False,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
-        """Read the log and plan.
+        """Read the log and plan; with a filter also its columns in the files that the log leaves open.
 
         Args:
             path: The table: a local path or a ``file:`` URI.
             fields: The fields of a batch; None: every column of the table.
             version: The version to read; None: the latest.
             timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
+            columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a
+                field of a struct, of which only the fields named are read. Backquotes quote a name.
             partition_filter: ``[(column, operator, value), ...]`` on partition columns, all of which hold, or a list
                 of such lists, one of which holds. Operators: = == != < <= > >= in, not in.
+            filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
+                lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
             batch_size: Rows of a batch.
             shuffle: Permute files, row groups within a block of files, and rows within a window of row groups.
             seed: Of the permutations, in ``[0, 2**63)``.
@@ -117,18 +127,23 @@ class DeltaDataset(IterableDataset[Any]):
         self._decode_threads = decode_threads
         self._transform_threads = transform_threads
         order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
-        planned = plan_table(
-            TableRequest(
-                path, version, timestamp, fields, partition_filter, row_dicts, storage_options
-            )
-        )
-        self._plan = ReadPlan(
-            planned.snapshot,
-            planned.live_rows,
-            replace(
-                order, block_rows=choose_block_rows(planned.live_rows, shuffle_rows=shuffle_rows)
+        if columns is not None and not columns:
+            raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
+        rows, layout = plan_table(
+            RowsRequest(
+                path, version, timestamp, columns, filter, storage_options, partition_filter
             ),
-            planned.layout,
+            fields,
+            row_dicts=row_dicts,
+        )
+        self._plan = BatchPlan(
+            rows.snapshot,
+            rows.num_records,
+            rows.live_rows,
+            project(rows, layout),
+            rows.row_filter,
+            replace(order, block_rows=choose_block_rows(rows.live_rows, shuffle_rows=shuffle_rows)),
+            layout,
             pad=self._num_ranks > 1 if pad is None else pad,
         )
         self._epochs = EpochCounter()
@@ -167,7 +182,7 @@ class DeltaDataset(IterableDataset[Any]):
     @property
     def fields(self) -> list[FieldSpec]:
         """The fields of a batch, in order."""
-        return [field.spec for field in self._plan.layout.fields]
+        return list(self._plan.layout.specs)
 
     def __len__(self) -> int:
         """Return the number of batches of this rank, exactly."""
@@ -243,13 +258,13 @@ class DeltaDataset(IterableDataset[Any]):
         budget = max(1, self._memory_budget // consumer.num_workers)
         lanes = self._choose_lanes(consumer, budget)
         self._check_lanes(schedule, lanes, budget)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = self._decode_threads or max(1, (cores or 1) // consumer.num_workers)
+        threads = self._decode_threads or max(1, usable_cores() // consumer.num_workers)
         return BatchIterator(
             self._plan,
             self._plan.epoch(epoch, lanes=lanes),
             schedule,
-            ReadOptions(budget, threads, self._transform_threads or threads),
+            ReadOptions(budget, threads),
+            transform_threads=self._transform_threads or threads,
         )
 
     def _choose_lanes(self, consumer: Consumer, budget: int) -> int:
@@ -260,6 +275,7 @@ class DeltaDataset(IterableDataset[Any]):
             num_rows=self.num_rows,
             batch_size=self.batch_size,
             shuffle=self._plan.order.shuffle,
+            num_windows=self._plan.num_windows,
             window_nbytes=self._plan.window_nbytes,
             budget_nbytes=budget,
         )

@@ -1,146 +1,35 @@
-"""Owns planning: the log, the counts and a look at the first rows, once, in the parent."""
+"""Owns planning's second half: what becomes of the columns, from the fields and a look at the first rows."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+from collections.abc import Sequence
 
 from deltastream.batch import Layout, resolve_layout
-from deltastream.decode import Projection, read_footer
-from deltastream.engine.allocators import release_unused_memory
-from deltastream.engine.loop import run_in_loop
+from deltastream.dataset.first_rows import FirstRows, values_may_decide
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import FileCorruptError
-from deltastream.fetch import LocalFiles
 from deltastream.fields import FieldSpec
-from deltastream.log import read_snapshot
-from deltastream.options import PLANNING_THREADS
-from deltastream.plan import PartitionFilter, keep_files
-from deltastream.storage import open_storage
-from deltastream.types import Snapshot
+from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
 
-__all__ = ["Planned", "TableRequest", "plan_table"]
-
-_FIRST_ROWS = 64
-_FIRST_FILES = 16
+__all__ = ["plan_table"]
 
 
-@dataclass(frozen=True, slots=True)
-class TableRequest:
-    """Which rows of which table, in which fields."""
-
-    path: str | os.PathLike[str]
-    version: int | None
-    timestamp: datetime | str | None
-    fields: Sequence[FieldSpec] | None
-    partition_filter: PartitionFilter | None
-    row_dicts: bool
-    storage_options: Mapping[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The files to read, how many live rows each has, and what becomes of them."""
-
-    snapshot: Snapshot
-    live_rows: npt.NDArray[np.int64]
-    layout: Layout
-
-
-def plan_table(request: TableRequest) -> Planned:
+def plan_table(
+    request: RowsRequest, fields: Sequence[FieldSpec] | None, *, row_dicts: bool
+) -> tuple[PlannedRows, Layout]:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
 
-    async def plan() -> Planned:
-        pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
-        try:
-            return await _plan(request, pool)
-        finally:
-            pool.close()
-
-    return run_in_loop(plan)
-
-
-async def _plan(request: TableRequest, pool: DecodePool) -> Planned:
-    storage = open_storage(request.path, request.storage_options, pool=pool)
-    snapshot = await read_snapshot(
-        storage, pool=pool, version=request.version, timestamp=request.timestamp
-    )
-    if request.partition_filter is not None:
-        keep = keep_files(snapshot.partitions, request.partition_filter)
-        snapshot = replace(
-            snapshot, files=snapshot.files.filter(keep), partitions=snapshot.partitions.filter(keep)
+    async def plan(pool: DecodePool) -> tuple[PlannedRows, Layout]:
+        rows = await plan_rows(request, pool)
+        first_rows = FirstRows(rows)
+        if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
+            await first_rows.read_vectors()
+        layout = await pool.run(
+            resolve_layout,
+            rows.schema,
+            fields,
+            row_dicts=row_dicts,
+            first_rows=first_rows.find,
         )
-    files = LocalFiles(snapshot, storage)
-    live_rows = await _count(snapshot, files, pool)
+        return rows, layout
 
-    def first_rows(names: list[str]) -> dict[str, pa.Array]:
-        return _first_rows(snapshot, files, live_rows, names)
-
-    layout = await pool.run(
-        resolve_layout,
-        snapshot.schema,
-        request.fields,
-        row_dicts=request.row_dicts,
-        first_rows=first_rows,
-    )
-    return Planned(snapshot, live_rows, layout)
-
-
-async def _count(snapshot: Snapshot, files: LocalFiles, pool: DecodePool) -> npt.NDArray[np.int64]:
-    """Return the live rows per file; a file without statistics has its footer read."""
-    column = snapshot.files["num_records"]
-    counts: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
-
-    nothing = Projection(pa.schema([]), frozenset())
-
-    def count(file: int) -> int:
-        context = files.context(file, stage="footer")
-        with files.open(file) as source:
-            footer = read_footer(source, nothing, num_records=None, context=context)
-        return int(footer.sizes.num_rows.sum())
-
-    def count_all(unknown: npt.NDArray[np.int64]) -> None:
-        for file in unknown:
-            counts[file] = count(int(file))
-
-    await pool.run(count_all, np.flatnonzero(counts < 0))
-    return counts
-
-
-def _first_rows(
-    snapshot: Snapshot, files: LocalFiles, live_rows: npt.NDArray[np.int64], names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first values of some columns, from the first files of the table that have any."""
-    found: dict[str, pa.Array] = {}
-    for file in np.flatnonzero(live_rows)[:_FIRST_FILES]:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        try:
-            with files.open(int(file)) as source:
-                found |= _first_values(source, snapshot.schema, missing)
-        except (pa.ArrowException, OSError) as error:
-            context = files.context(int(file), stage="first rows")
-            raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
-    return found
-
-
-def _first_values(
-    source: pa.NativeFile, schema: pa.Schema, names: list[str]
-) -> dict[str, pa.Array]:
-    """Return the first values of those columns that the file has, but for columns without any."""
-    with pq.ParquetFile(source, pre_buffer=False) as parquet:
-        present = [name for name in names if name in parquet.schema_arrow.names]
-        for rows in parquet.iter_batches(_FIRST_ROWS, columns=present, use_threads=False):
-            columns = {name: rows.column(name).cast(schema.field(name).type) for name in present}
-            return {
-                name: values for name, values in columns.items() if values.null_count < len(values)
-            }
-    return {}
+    return run_planning(plan)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
+from deltastream.selection import RowSelection
 from deltastream.types import FileContext, RowGroupSizes
 
 __all__ = ["Footer", "read_footer"]
@@ -31,9 +34,25 @@ class Footer:
     """A file's footer, and of each row group the sizes that the order needs."""
 
     metadata: pq.FileMetaData
-    columns: dict[str, str]
-    """Wanted column of the table to the column of the file."""
+    columns: FileColumns
+    """The wanted columns in this file."""
     sizes: RowGroupSizes
+    decoded: RowGroupSizes
+    """The same before rows are dropped: what decoding takes."""
+    selection: RowSelection | None = None
+    """None: every row lives."""
+
+    def drops_rows(self, row_group: int) -> bool:
+        """Say whether a row group has rows that do not live."""
+        return bool(self.sizes.num_rows[row_group] < self.decoded.num_rows[row_group])
+
+    def live_rows(self, row_group: int, start: int, stop: int) -> npt.NDArray[np.int64] | range:
+        """Return the rows of a row group, counted from its first, that are its live rows ``[start, stop)``."""
+        if self.selection is None or not self.drops_rows(row_group):
+            return range(start, stop)
+        first = int(self.decoded.num_rows[:row_group].sum())
+        last = first + int(self.decoded.num_rows[row_group])
+        return self.selection.live_rows(first, last)[start:stop]
 
 
 def read_footer(
@@ -42,15 +61,19 @@ def read_footer(
     *,
     num_records: int | None,
     context: FileContext,
+    selection: RowSelection | None = None,
 ) -> Footer:
-    """Parse a footer.
+    """Parse a footer, and find the wanted columns in it. `num_records` counts the rows that `selection` drops, too.
 
     Raises:
-        FileCorruptError: It is not a Parquet file, or it has another number of rows than the log says.
+        FileCorruptError: It is not a Parquet file, it has another number of rows than the log says, or a column has a
+            type that its table's writers do not give it.
+        UnsupportedFeatureError: A column is a shredded variant.
     """
     try:
         # `metadata.schema` would refer back to the metadata: megabytes that only the garbage collector would free.
-        with pq.ParquetFile(source, pre_buffer=False) as file:
+        # INT96 in microseconds: in nanoseconds, Arrow's default, years before 1677 and after 2262 wrap around.
+        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
@@ -59,31 +82,22 @@ def read_footer(
             f"{context}: the footer has {metadata.num_rows} rows, the log says {num_records}; "
             "the order would shift: the file was replaced, or its statistics are wrong"
         )
-    columns = projection.find(schema.names)
-    wanted = set(columns.values())
-    # Leaves come in the order of the columns; their paths do not tell a column "a.b" from field b of a struct a.
-    leaves: list[int] = []
-    first = 0
-    for field in schema:
-        num_leaves = _num_leaves(field.type)
-        if field.name in wanted:
-            leaves.extend(range(first, first + num_leaves))
-        first += num_leaves
-    sizes = _measure(metadata, leaves)
-    if sizes.num_rows.sum() != metadata.num_rows:
+    columns = find_columns(projection, schema, context)
+    decoded = _measure(metadata, columns.leaves)
+    if decoded.num_rows.sum() != metadata.num_rows:
         raise FileCorruptError(
-            f"{context}: the footer says {metadata.num_rows} rows, its row groups have {sizes.num_rows.sum()}"
+            f"{context}: the footer says {metadata.num_rows} rows, its row groups have {decoded.num_rows.sum()}"
         )
-    return Footer(metadata, columns, sizes)
+    sizes = decoded if selection is None else _live(decoded, selection)
+    return Footer(metadata, columns, sizes, decoded, selection)
 
 
-def _num_leaves(type_: pa.DataType) -> int:
-    if pa.types.is_dictionary(type_) or type_.num_fields == 0:
-        return 1
-    return sum(_num_leaves(type_.field(i).type) for i in range(type_.num_fields))
+def _live(decoded: RowGroupSizes, selection: RowSelection) -> RowGroupSizes:
+    num_rows = selection.live_counts(decoded.num_rows)
+    return RowGroupSizes(num_rows, decoded.nbytes * num_rows // np.maximum(decoded.num_rows, 1))
 
 
-def _measure(metadata: pq.FileMetaData, leaves: list[int]) -> RowGroupSizes:
+def _measure(metadata: pq.FileMetaData, leaves: tuple[int, ...]) -> RowGroupSizes:
     """Return rows and decoded bytes per row group, the latter from the values' fixed width where they have one.
 
     A footer's uncompressed size counts encoded pages: of a dictionary-encoded column it can be a ten-thousandth of

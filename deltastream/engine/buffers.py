@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from deltastream.engine.budget import ByteBudget, Charge
 
-__all__ = ["BufferPool", "BufferStatistics", "WindowMemory"]
+__all__ = ["BufferPool", "BufferStatistics", "ColumnMemory", "WindowMemory"]
 
 _MIN_NBYTES = 1 << 16
 """Smaller buffers come from the allocator, which keeps such memory itself."""
@@ -164,19 +164,13 @@ class WindowMemory:
     The charge was an estimate, made when the window was admitted; what is left of it is `rest`.
     """
 
-    def __init__(
-        self, pool: BufferPool, charge: Charge, nbytes: int, *, keeps: bool = True
-    ) -> None:
-        """`nbytes`: the part of the charge that is for the finished window; the rest is for decoding it.
-
-        `keeps`: the window's tensors are views of decoded memory, not copies.
-        """
+    def __init__(self, pool: BufferPool, charge: Charge, nbytes: int) -> None:
+        """`nbytes`: the part of the charge that is for the finished window; the rest is for decoding it."""
         self._pool = pool
         self._nbytes = nbytes
         self._taken_nbytes = 0
         self._adopted_nbytes = 0
         self._adopted = _Charged()
-        self._keeps = keeps
         self._lock = Lock()
         self.rest = charge
 
@@ -196,17 +190,11 @@ class WindowMemory:
             self._adopted_nbytes += nbytes
         return np.asarray(_Lease(address, nbytes, (owner, self._adopted)))
 
-    def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
-        """View part of an Arrow buffer: adopted if the window keeps its decoded memory, else just borrowed."""
-        borrowed = np.frombuffer(buffer, np.uint8, nbytes, start)
-        if not self._keeps:
-            return borrowed
-        if buffer.size - nbytes > max(nbytes, _MAX_WASTE_NBYTES):
-            # A part of a row group that a lane's end cuts: a view would hold all of it.
-            copy = self.take(nbytes)
-            copy[:] = borrowed
-            return copy
-        return self.adopt(buffer.address + start, nbytes, buffer)
+    def scratch(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Return a buffer of the pool for use while decoding, paid from the window's charge too."""
+        with self._lock:
+            self.rest.reduce(nbytes)
+        return self._pool.take(nbytes)
 
     def settle(self, *, has_objects: bool) -> None:
         """Give back what decoding needed; what stays is for Python objects, as far as they are not counted here."""
@@ -216,3 +204,32 @@ class WindowMemory:
         counted = self._taken_nbytes + self._adopted_nbytes
         objects_nbytes = max(0, self._nbytes - counted) if has_objects else 0
         self.rest.reduce(self.rest.nbytes - objects_nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMemory:
+    """The memory of one column on its way into a window."""
+
+    window: WindowMemory
+    keeps: bool
+    """Whether the window's arrays are views of what was decoded; else they are copied before it is dropped."""
+
+    def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Return a buffer for values that have to be made."""
+        return self.window.take(nbytes) if self.keeps else self.window.scratch(nbytes)
+
+    def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
+        """Return a writable array over foreign memory that is kept in any case, as Python objects refer to it."""
+        return self.window.adopt(address, nbytes, owner)
+
+    def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
+        """View part of an Arrow buffer: adopted if it is to be kept, else just borrowed."""
+        borrowed = np.frombuffer(buffer, np.uint8, nbytes, start)
+        if not self.keeps:
+            return borrowed
+        if buffer.size - nbytes > max(nbytes, _MAX_WASTE_NBYTES):
+            # A part of a row group that a lane's end cuts: a view would hold all of it.
+            copy = self.take(nbytes)
+            copy[:] = borrowed
+            return copy
+        return self.window.adopt(buffer.address + start, nbytes, buffer)

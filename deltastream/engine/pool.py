@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,17 @@ from typing import Generic, ParamSpec, TypeVar, cast
 
 import anyio
 
-__all__ = ["DecodePool", "PoolStatistics"]
+__all__ = ["DecodePool", "PoolStatistics", "usable_cores"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_ROWS,
 )
 from deltastream.plan import PartitionFilter
+from deltastream.predicate import Filter
 
 __all__ = ["create_pytorch_dataloader"]
 
@@ -55,6 +56,8 @@ def create_pytorch_dataloader(
     storage_options: Mapping[str, str] | None = None,
     *,
     timestamp: datetime | str | None = None,
+    columns: Sequence[str] | None = None,
+    filter: Filter | None = None,
     seed: int = 0,
     lanes: int | Literal["auto"] = "auto",
     pad: bool | None = None,
@@ -88,6 +91,10 @@ def create_pytorch_dataloader(
         drop_last: Leave out the last batch if it is short.
         storage_options: For object stores, later; local tables need none.
         timestamp: Read the last version committed at or before this time instead.
+        columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a field
+            of a struct, of which only the fields named are read. Backquotes quote a name.
+        filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such lists,
+            or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
         seed: Of the shuffle, in ``[0, 2**63)``.
         lanes: Independent streams that the rows are divided into; "auto" chooses. The order depends on it.
         pad: Make all ranks take equally many full batches; None: where there are several ranks.
@@ -117,7 +124,9 @@ def create_pytorch_dataloader(
         fields,
         version=version,
         timestamp=timestamp,
+        columns=columns,
         partition_filter=partition_filter,
+        filter=filter,
         batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,

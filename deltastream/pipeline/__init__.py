@@ -1,7 +1,31 @@
-"""Wires the rooms: a plan and a consumer in, an iterator of batches out."""
+"""Wires the rooms, without torch: a plan and what becomes of its rows in, an iterator out."""
 
-from deltastream.pipeline.iterator import BatchIterator
+from deltastream.pipeline.engine import ReadEngine
+from deltastream.pipeline.iterator import EngineIterator
+from deltastream.pipeline.needs import LaneKey, Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.selector import RowFilter, Selector
 from deltastream.pipeline.statistics import PipelineStatistics
+from deltastream.pipeline.table import PlannedRows, RowsRequest, plan_rows, run_planning
+from deltastream.pipeline.windows import LaneChunk, WindowBuilder, WindowChunk, WindowChunks
 
-__all__ = ["BatchIterator", "PipelineStatistics", "ReadOptions", "ReadPlan"]
+__all__ = [
+    "EngineIterator",
+    "LaneChunk",
+    "LaneKey",
+    "Needs",
+    "PipelineStatistics",
+    "PlannedRows",
+    "ReadEngine",
+    "ReadOptions",
+    "ReadPlan",
+    "RowFilter",
+    "RowsRequest",
+    "Selector",
+    "WindowBuilder",
+    "WindowChunk",
+    "WindowChunks",
+    "consumer_needs",
+    "plan_rows",
+    "run_planning",
+]

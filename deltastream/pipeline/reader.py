@@ -2,63 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from threading import BoundedSemaphore, Event
+from typing import Generic
 
 import anyio
 from anyio.abc import TaskGroup
 
-from deltastream.batch import Chunk, ChunkBuilder
-from deltastream.decode import Footer, decode_row_group, read_footer
+from deltastream.decode import (
+    Footer,
+    RowGroupDecoder,
+    read_footer,
+)
 from deltastream.engine.budget import ByteBudget, Charge
-from deltastream.engine.buffers import BufferPool, WindowMemory
+from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots, Slot
-from deltastream.errors import ReadError
-from deltastream.fetch import LocalFiles
+from deltastream.errors import FileCorruptError, ReadError
+from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
-from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.plan import ReadPlan
+from deltastream.pipeline.selector import Selector
+from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
 from deltastream.plan import EpochOrder, WindowSlice
 
-__all__ = ["LaneChunk", "Reader"]
+__all__ = ["Reader"]
 
-LaneChunk = tuple[LaneKey, Chunk]
-"""A chunk and the key of the lane it belongs to."""
+_JOB_NBYTES = 2 << 20
+"""Decoded bytes of the row groups of one job: at least 2 ms of work."""
 
 
-class Reader:
+class Reader(Generic[C]):
     """Reads windows in the order in which the consumer will need them; they are decoded in any order."""
 
     def __init__(
         self,
         plan: ReadPlan,
         order: EpochOrder,
-        options: ReadOptions,
+        chunks: WindowChunks[C],
         files: LocalFiles,
+        vectors: DeletionVectors,
         pool: DecodePool,
         budget: ByteBudget,
         buffers: BufferPool,
-        channel: Channel[LaneChunk],
+        channel: Channel[LaneChunk[C]],
     ) -> None:
+        """`chunks` says what becomes of the decoded row groups."""
         self._plan = plan
         self._projection = plan.projection
         self._order = order
+        self._chunks = chunks
         self._files = files
+        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
         self._channel = channel
-        self._slots: OrderedSlots[LaneChunk] = OrderedSlots(self._deliver, self._end)
+        self._slots: OrderedSlots[LaneChunk[C]] = OrderedSlots(self._deliver, self._end)
         self._num_decoding = 0
         self._few_decoding = anyio.Event()
         self._ended = anyio.Event()
         self._scope: anyio.CancelScope | None = None
-        self._transform_slots = BoundedSemaphore(options.transform_threads)
-        self._stopped = Event()
         self.num_windows = 0
         self.num_row_groups = 0
         self.num_footers = 0
@@ -76,10 +83,6 @@ class Reader:
         finally:
             self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
-
-    def stop(self) -> None:
-        """Make transforms that run end at their next row; from any thread."""
-        self._stopped.set()
 
     async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
@@ -100,11 +103,10 @@ class Reader:
             # What was read before it is delivered before it.
             self._slots.reserve().fail(error)
 
-    def _deliver(self, item: LaneChunk) -> bool:
+    def _deliver(self, item: LaneChunk[C]) -> bool:
         # Before it is sent: once the consumer has it, it may be starving again.
         self._budget.feed()
-        nbytes = sum(array.nbytes for array in item[1].arrays.values())
-        if not self._channel.try_send(item, nbytes, on_room=self._slots.resume):
+        if not self._channel.try_send(item, item[1].nbytes, on_room=self._slots.resume):
             return False
         self._budget.arrived()
         return True
@@ -116,23 +118,43 @@ class Reader:
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        return await self._pool.run(lambda: [self._footer(file) for file in files])
+        vectors = await self._selector.read_vectors(files)
+        return await self._pool.run(
+            lambda: [self._footer(file, vectors.get(file)) for file in files]
+        )
 
-    def _footer(self, file: int) -> Footer:
+    def _footer(self, file: int, vector: bytes | None) -> Footer:
+        selection = self._selector.select(file, vector)
+        context = self._files.context(file, stage="footer")
         with self._files.open(file) as source:
-            return read_footer(
+            footer = read_footer(
                 source,
                 self._projection,
-                num_records=int(self._plan.live_rows[file]),
-                context=self._files.context(file, stage="footer"),
+                num_records=int(self._plan.num_records[file]),
+                context=context,
+                selection=selection,
             )
+        live_rows = int(footer.sizes.num_rows.sum())
+        if live_rows != self._plan.live_rows[file]:
+            raise FileCorruptError(
+                f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
+            )
+        return footer
 
     def _estimate(self, read: WindowRead) -> int:
-        """Return the bytes of a window: its rows, and while they are permuted the row groups they come from."""
-        if not self._order.options.shuffle:
-            return read.window.nbytes
-        largest = sorted((part.nbytes for part in read.window.slices), reverse=True)
-        return read.window.nbytes + sum(largest[: self._pool.num_threads])
+        """Return the bytes of a window: its rows, and while they are copied the row groups they come from.
+
+        A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
+        """
+        if self._chunks.holds_decoded:
+            return 2 * read.window.nbytes
+        copied = [
+            int(read.footers[part.file].decoded.nbytes[part.row_group])
+            if read.footers[part.file].drops_rows(part.row_group)
+            else part.nbytes * self._order.options.shuffle
+            for part in read.window.slices
+        ]
+        return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
 
     async def _wait_for_threads(self) -> None:
         """Wait while enough row groups are waiting for the decode threads; then until few are.
@@ -145,23 +167,14 @@ class Reader:
             await self._few_decoding.wait()
 
     def _read_window(
-        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk]
+        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk[C]]
     ) -> None:
         """Give the window's row groups to the decode pool; the last one to end fills the slot."""
         window = read.window
         self.num_windows += 1
-        builder = ChunkBuilder(
-            self._plan.layout,
-            window.positions if self._order.options.shuffle else None,
-            start=window.start,
-            stop=window.stop,
-            memory=WindowMemory(
-                self._buffers, charge, window.nbytes, keeps=not self._order.options.shuffle
-            ),
-            transform_slots=self._transform_slots,
-            stopped=self._stopped,
-        )
-        left = len(window.slices)
+        builder = self._chunks.begin(window, charge, self._buffers)
+        jobs = list(_jobs(window.slices))
+        left = len(jobs)
         self._num_decoding += left
 
         def done(_: None, error: BaseException | None) -> None:
@@ -170,7 +183,6 @@ class Reader:
             self._num_decoding -= 1
             if self._num_decoding <= self._pool.num_threads + 1:
                 self._few_decoding.set()
-            self.num_row_groups += 1
             if error is not None:
                 slot.fail(error)
             elif left == 0:
@@ -179,27 +191,55 @@ class Reader:
                 except Exception as failure:
                     slot.fail(failure)
 
+        self.num_row_groups += len(window.slices)
         start = 0
-        for part in window.slices:
-            decode = partial(self._decode, builder, part, start, read.footers[part.file])
-            self._pool.submit(decode, done)
+        for parts in jobs:
+            self._pool.submit(partial(self._decode_all, builder, parts, start, read.footers), done)
+            start += sum(part.num_rows for part in parts)
+
+    def _decode_all(
+        self,
+        builder: WindowBuilder[C],
+        parts: list[WindowSlice],
+        start: int,
+        footers: dict[int, Footer],
+    ) -> None:
+        for part in parts:
+            self._decode(builder, part, start, footers[part.file])
             start += part.num_rows
 
-    def _decode(self, builder: ChunkBuilder, part: WindowSlice, start: int, footer: Footer) -> None:
+    def _decode(
+        self, builder: WindowBuilder[C], part: WindowSlice, start: int, footer: Footer
+    ) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
-        with self._files.open(part.file) as source:
-            columns = decode_row_group(
+        # Its live rows, by their number in the row group; errors call them by it, too.
+        numbers = footer.live_rows(part.row_group, part.start, part.stop)
+        rows = slice(start, start + part.num_rows)
+        with (
+            self._files.open(part.file) as source,
+            RowGroupDecoder(
                 source,
                 footer,
                 part.row_group,
-                self._projection,
                 self._plan.partition(part.file),
-                start=part.start,
-                stop=part.stop,
+                rows=numbers,
                 context=context,
-            )
-        rows = slice(start, start + part.num_rows)
-        builder.add(columns, rows, context=context, first_row=part.start)
+            ) as decoder,
+        ):
+            builder.add(decoder.decode, rows, context=context, row_numbers=numbers)
+
+
+def _jobs(slices: Sequence[WindowSlice]) -> Iterator[list[WindowSlice]]:
+    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms."""
+    job: list[WindowSlice] = []
+    nbytes = 0
+    for part in slices:
+        if job and nbytes + part.nbytes > _JOB_NBYTES:
+            yield job
+            job, nbytes = [], 0
+        job.append(part)
+        nbytes += part.nbytes
+    yield job
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

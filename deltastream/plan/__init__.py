@@ -2,6 +2,7 @@
 
 from deltastream.plan.blocks import Block, choose_block_rows
 from deltastream.plan.epoch import EpochOrder, LaneSpan
+from deltastream.plan.file_outcomes import file_outcomes
 from deltastream.plan.lanes import choose_lanes
 from deltastream.plan.prune import PartitionFilter, keep_files
 from deltastream.plan.rows import blocks_of, rows_of
@@ -20,6 +21,7 @@ __all__ = [
     "blocks_of",
     "choose_block_rows",
     "choose_lanes",
+    "file_outcomes",
     "keep_files",
     "plan_windows",
     "rows_of",

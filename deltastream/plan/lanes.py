@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES
+from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES, MIN_LANE_WINDOWS
 
 __all__ = ["choose_lanes"]
 
@@ -13,6 +13,7 @@ def choose_lanes(
     num_rows: int,
     batch_size: int,
     shuffle: bool,
+    num_windows: int,
     window_nbytes: int,
     budget_nbytes: int,
 ) -> int:
@@ -21,7 +22,8 @@ def choose_lanes(
     Without shuffle one a consumer, so that a single one reads in file order. With shuffle the multiple of
     `num_consumers` with the most divisors, so that most other topologies can share it evenly: at most 8 lanes a
     consumer, whose windows (`window_nbytes` each; for every lane one open and one read ahead, and one to decode in) fit
-    `budget_nbytes`, the budget of one consumer, and which hold at least 16 batches each.
+    `budget_nbytes`, the budget of one consumer, and which hold at least 16 batches and 16 of the table's `num_windows`
+    windows each.
     """
     if not shuffle:
         return num_consumers
@@ -32,6 +34,7 @@ def choose_lanes(
         or (
             (2 * k + 1) * window_nbytes <= budget_nbytes
             and num_rows // (num_consumers * k * batch_size) >= MIN_LANE_BATCHES
+            and num_windows // (num_consumers * k) >= MIN_LANE_WINDOWS
         )
     ]
     return max(candidates, key=lambda lanes: (_num_divisors(lanes), -lanes))

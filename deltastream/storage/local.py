@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from deltastream.engine.pool import DecodePool
+from deltastream.errors import UnsupportedFeatureError
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["LocalStorage"]
+
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class LocalStorage:
@@ -40,6 +44,10 @@ class LocalStorage:
     def local_path(self, path: str) -> str:
         if path.startswith("file:"):
             return unquote(urlsplit(path).path)
+        if _REMOTE.match(path):
+            raise UnsupportedFeatureError(
+                f"{self._root}: its log names {path!r}, outside of the local disk, which is not read yet"
+            )
         return os.path.join(self._root, path)
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.batch import Chunk, ChunkBuilder, Layout
+from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError
 from deltastream.fields import FieldSpec
@@ -88,6 +89,7 @@ def builder(
     num_rows: int,
     *,
     start: int = 0,
+    num_parts: int = 1,
     memory: WindowMemory | None = None,
     transform_threads: int = 4,
 ) -> ChunkBuilder:
@@ -96,22 +98,37 @@ def builder(
         None if positions is None else lambda: positions,
         start=start,
         stop=start + num_rows,
-        memory=memory or window_memory(keeps=positions is None),
+        num_parts=num_parts,
+        memory=memory or window_memory(),
         transform_slots=BoundedSemaphore(transform_threads),
         stopped=Event(),
     )
 
 
 def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
-    columns = {name: rows.column(name).chunk(0) for name in rows.column_names}
-    target.add(columns, slice(offset, offset + rows.num_rows), context=CONTEXT, first_row=offset)
+    def decode(names: Sequence[str]) -> dict[str, pa.Array]:
+        return {name: rows.column(name).chunk(0) for name in names}
+
+    target.add(
+        decode,
+        slice(offset, offset + rows.num_rows),
+        context=CONTEXT,
+        row_numbers=range(offset, offset + rows.num_rows),
+    )
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
+    columns = [rows_of(values) for values in chunk.arrays.values()]
     return [
         {name: plain(values) for name, values in zip(chunk.arrays, row, strict=True)}
-        for row in zip(*chunk.arrays.values(), strict=True)
+        for row in zip(*columns, strict=True)
     ]
+
+
+def rows_of(values: Any) -> list[Any]:
+    if isinstance(values, RaggedRows):
+        return np.split(values.own_values, values.offsets[1:-1] - values.offsets[0])
+    return list(values)
 
 
 def plain(value: Any) -> Any:
@@ -142,6 +159,17 @@ def test_every_row_is_in_its_place_whatever_row_group_comes_first(
     assert (chunk.start, chunk.stop) == (start, start + num_rows)
     found = rows_of_chunk(chunk)
     assert [found[place] for place in positions] == [expected_row(i) for i in range(num_rows)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.randoms(use_true_random=False))
+def test_small_row_groups_in_file_order_are_put_end_to_end(sizes: list[int], random: Any) -> None:
+    num_rows = sum(sizes)
+    chunks = builder(layout(), None, num_rows, num_parts=len(sizes))
+    parts = cut(table(num_rows), sizes)
+    for offset, part in random.sample(parts, len(parts)):
+        add(chunks, part, offset)
+    found = rows_of_chunk(chunks.finish())
+    assert found == [expected_row(i) for i in range(num_rows)]
 
 
 @given(st.integers(1, 20))
@@ -177,7 +205,7 @@ def test_the_tensors_of_a_permuted_window_lie_in_one_buffer_aligned_to_cache_lin
     num_rows = 1001
     rows = pa.table({"a": np.arange(num_rows, dtype=np.int8), "b": np.arange(num_rows) / 2})
     fields = layout_of(rows.schema, FieldSpec("a"), FieldSpec("b"), FieldSpec("a", target_name="c"))
-    chunks = builder(fields, np.arange(num_rows), num_rows, memory=window_memory(keeps=False))
+    chunks = builder(fields, np.arange(num_rows), num_rows, memory=window_memory())
     add(chunks, rows, 0)
     spans = sorted(
         (a.ctypes.data, a.ctypes.data + a.nbytes) for a in chunks.finish().arrays.values()
@@ -235,7 +263,7 @@ def test_no_more_threads_run_transforms_than_were_allowed() -> None:
 def test_a_chunk_of_tensors_gives_the_rest_of_its_charge_back_and_one_of_objects_keeps_it(
     names: list[str], held: bool
 ) -> None:
-    memory = window_memory(keeps=False, estimate=10_000)
+    memory = window_memory(estimate=10_000)
     fields = layout_of(SCHEMA, *(FieldSpec(name, null_mask=name == "text") for name in names))
     chunks = builder(fields, np.arange(8), 8, memory=memory)
     add(chunks, table(8), 0)

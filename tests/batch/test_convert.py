@@ -10,25 +10,29 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.batch.convert import AnyArray, convert
-from deltastream.batch.layout import Field, resolve_layout
+from deltastream.batch import resolve_layout
+from deltastream.batch.allocate import AnyArray
+from deltastream.batch.convert import convert
+from deltastream.batch.layout import Field
+from deltastream.batch.ragged import RaggedRows
 from deltastream.errors import NullValueError, SchemaError
 from deltastream.fields import FieldSpec
 from tests.support.columns import (
     CONTEXT,
     NUMBERS,
     as_number,
+    column_memory,
     field_of,
     numbers,
     sliced,
-    window_memory,
 )
 
 WHERE = r"/tables/t version 3, file 'part-0.parquet', row group 1, decode: "
 
 
 def converted(column: pa.Array, field: Field) -> tuple[AnyArray, Any]:
-    values, mask = convert(column, field, 0, window_memory(), CONTEXT)
+    values, mask = convert(column, field, 0, column_memory(), CONTEXT)
+    assert isinstance(values, np.ndarray)
     if field.dtype is not None:
         # What is promised of the tensor.
         assert values.dtype == field.dtype
@@ -115,11 +119,10 @@ def test_nulls_without_a_rule_are_an_error_that_names_the_column_and_the_rules(
 ) -> None:
     samples: dict[pa.DataType, list[Any]] = {pa.binary(): [b"a"], pa.list_(pa.int64()): [[1]]}
     column = pa.nulls(3, type_)
-    message = (
-        WHERE + r"column 'x' has 3 nulls; say what they become: "
-        r"FieldSpec\('x', fill_null=VALUE\), or null_mask=True"
-    )
     for sample in (None, samples.get(type_)):
+        is_tensor = field_of(type_, sample).dtype is not None
+        rule = r"fill_null=VALUE\), or null_mask=True" if is_tensor else r"null_mask=True\) keeps"
+        message = WHERE + rf"column 'x' has 3 nulls; say what they become: FieldSpec\('x', {rule}"
         with pytest.raises(NullValueError, match=message):
             converted(column, field_of(type_, sample))
 
@@ -129,7 +132,8 @@ def test_a_stacked_columns_fill_is_of_the_common_dtype() -> None:
     spec = FieldSpec(["a", "b"], target_name="x", fill_null=0.5)
     (stacked,) = resolve_layout(schema, [spec], row_dicts=False, first_rows=lambda _: {}).fields
     column = pa.array([1, None], pa.int32())
-    values, _ = convert(column, stacked, 1, window_memory(), CONTEXT)
+    values, _ = convert(column, stacked, 1, column_memory(keeps=False), CONTEXT)
+    assert isinstance(values, np.ndarray)
     assert values.tolist() == [1.0, 0.5]
 
 
@@ -208,27 +212,62 @@ def test_a_value_of_another_length_is_an_error_that_says_what_to_do(
     assert "FieldSpec('x', ragged=True)" in str(caught.value)
 
 
-def test_nulls_inside_a_list_of_one_length_are_an_error() -> None:
+@pytest.mark.parametrize("ragged", [None, True])
+def test_nulls_inside_a_list_are_an_error_that_names_the_fill(ragged: bool | None) -> None:
     column = pa.array([[1, 2], [3, None]], pa.list_(pa.int8()))
-    with pytest.raises(NullValueError, match=WHERE + "the lists of column 'x' have nulls inside"):
-        converted(column, field_of(column.type, [[1, 2]]))
-    # Those of rows that are not read are not.
+    message = (
+        WHERE + r"the lists of column 'x' have nulls inside, 1 in 'x.element'.*"
+        r"FieldSpec\('x', fill_null=VALUE\)"
+    )
+    for null_mask in (False, True):
+        field = field_of(column.type, [[1, 2]], ragged=ragged, null_mask=null_mask)
+        with pytest.raises(NullValueError, match=message):
+            convert(column, field, 0, column_memory(), CONTEXT)
+
+
+def test_nulls_inside_a_list_become_the_fill() -> None:
+    column = pa.array([[1, 2], None, [3, None]], pa.list_(pa.int8()))
+    field = field_of(column.type, [[1, 2]], fill_null=7)
+    assert converted(column, field)[0].tolist() == [[1, 2], [7, 7], [3, 7]]
+    rows, _ = convert(
+        column, field_of(column.type, ragged=True, fill_null=7), 0, column_memory(), CONTEXT
+    )
+    assert isinstance(rows, RaggedRows)
+    assert rows.own_values.tolist() == [1, 2, 3, 7]
+    assert rows.lengths.tolist() == [2, 0, 2]
+
+
+def test_nulls_inside_of_rows_that_are_not_read_are_no_error() -> None:
+    column = pa.array([[1, 2], [3, None]], pa.list_(pa.int8()))
     assert converted(column[:1], field_of(column.type, [[1, 2]]))[0].tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize("name", LISTS)
 @given(st.booleans(), st.data())
-def test_lists_of_several_lengths_are_views_of_the_decoded_values_and_none(
-    nulls: bool, data: st.DataObject
+def test_lists_of_several_lengths_are_values_end_to_end_and_nulls_are_empty(
+    name: str, nulls: bool, data: st.DataObject
 ) -> None:
-    type_ = pa.list_(pa.float32())
-    lists = st.lists(numbers(pa.float32()), max_size=5)
-    column, kept = data.draw(columns(lists | st.none() if nulls else lists, type_))
-    rows, mask = converted(column, field_of(type_, ragged=True, null_mask=nulls))
-    assert rows.dtype == np.object_
-    assert [None if row is None else row.tolist() for row in rows] == kept
-    assert all(row.dtype == np.float32 and row.flags.writeable for row in rows if row is not None)
-    assert all(inside(row, column) for row in rows if row is not None and len(row))
+    inner = LISTS[name]
+    lists = st.lists(numbers(inner), max_size=5)
+    column, kept = data.draw(columns(lists | st.none() if nulls else lists, pa.list_(inner)))
+    field = field_of(pa.list_(inner), ragged=True, null_mask=nulls)
+    rows, mask = convert(column, field, 0, column_memory(), CONTEXT)
+    assert isinstance(rows, RaggedRows)
+    assert rows.values.dtype == field.dtype
+    found = np.split(rows.own_values, rows.offsets[1:-1]) if kept else []
+    assert [row.tolist() for row in found] == [
+        [as_number(value, inner) for value in row or []] for row in kept
+    ]
     assert (mask is not None) == nulls
+    assert mask is None or mask.tolist() == [row is not None for row in kept]
+
+
+def test_lists_of_several_lengths_are_views_of_the_decoded_values() -> None:
+    column = pa.array([[1.0] * (i % 4) for i in range(40)], pa.list_(pa.float32()))[5:30]
+    rows, _ = convert(column, field_of(column.type, ragged=True), 0, column_memory(), CONTEXT)
+    assert isinstance(rows, RaggedRows)
+    assert rows.values.flags.writeable
+    assert inside(rows.values, column)
 
 
 @given(st.booleans(), st.data())
@@ -258,17 +297,9 @@ OBJECTS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
         pa.list_(pa.string()),
         st.lists(st.text(max_size=2), min_size=2, max_size=2),
     ),
-    "list of numbers and nulls": (
-        pa.list_(pa.int8()),
-        st.lists(st.integers(0, 9) | st.none(), min_size=1, max_size=3).map(lambda v: [*v, None]),
-    ),
     "lists of lists": (
         pa.list_(pa.list_(pa.int8())),
         st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=1), min_size=2, max_size=2),
-    ),
-    "struct": (
-        pa.struct([("a", pa.int8()), ("b", pa.string())]),
-        st.fixed_dictionaries({"a": st.integers(0, 9), "b": st.none() | st.text(max_size=2)}),
     ),
     "map": (
         pa.map_(pa.string(), pa.int8()),
@@ -308,7 +339,7 @@ def test_dictionaries_are_their_values_and_rows_of_one_entry_share_one_object(
 
 
 def test_a_column_of_nothing_but_nulls_is_none_and_its_mask() -> None:
-    for type_ in (pa.null(), pa.string(), pa.list_(pa.int64()), pa.binary()):
+    for type_ in (pa.null(), pa.string(), pa.list_(pa.string()), pa.binary()):
         found, mask = converted(pa.nulls(3, type_), field_of(type_, ragged=True, null_mask=True))
         assert found.tolist() == [None] * 3
         assert mask.tolist() == [False] * 3

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.batch import BatchCutter, Chunk, Layout, resolve_layout
+from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.errors import TransformError
 from deltastream.fields import FieldSpec
@@ -221,14 +222,14 @@ def test_transformed_values_that_make_no_batch_are_an_error_that_names_the_field
         cutter.cut("lane", 0, 2)
 
 
-def test_lists_of_numbers_are_tensors_of_their_own_and_nulls_stay_none() -> None:
+def test_lists_of_numbers_are_tensors_of_their_own_and_nulls_are_none() -> None:
     layout = layout_of(SCHEMA, FieldSpec("pair", ragged=True, null_mask=True))
-    rows = np.empty(3, np.object_)
-    rows[0], rows[2] = np.arange(2), np.arange(0)
-    cutter = cutter_of(layout, 3)
-    cutter.add("lane", Chunk(0, 3, {"pair": rows}, free()))
-    found = cutter.cut("lane", 0, 3)["pair"]
-    assert [None if row is None else row.tolist() for row in found] == [[0, 1], None, []]
+    rows = RaggedRows(np.arange(5, dtype=np.int32), np.array([0, 2, 2, 2, 5]))
+    mask = np.array([True, False, True, True])
+    cutter = cutter_of(layout, 4)
+    cutter.add("lane", Chunk(0, 4, {"pair": rows, "pair_mask": mask}, free()))
+    found = cutter.cut("lane", 0, 4)["pair"]
+    assert [None if row is None else row.tolist() for row in found] == [[0, 1], None, [], [2, 3, 4]]
     assert isinstance(found[0], torch.Tensor)
 
 

@@ -43,8 +43,8 @@ def test_a_column_of_numbers_is_a_tensor_without_a_look_at_the_table(name: str) 
         pa.string(),
         pa.decimal128(19, 0),
         pa.list_(pa.string()),
-        pa.list_(pa.list_(pa.int64())),
-        pa.struct([("a", pa.int64())]),
+        pa.list_(pa.list_(pa.string())),
+        pa.list_(pa.struct([("a", pa.int64())])),
         pa.map_(pa.string(), pa.int64()),
         pa.null(),
     ],
@@ -95,7 +95,7 @@ def test_values_of_several_lengths_or_none_are_a_list_and_refuse_to_be_a_tensor(
     type_: pa.DataType, sample: list[Any] | None
 ) -> None:
     field = field_of(type_, sample)
-    assert (field.kind, field.dtype) == ("objects", None)
+    assert field.kind == ("ragged" if pa.types.is_list(type_) else "objects")
     if sample is not None:
         with pytest.raises(SchemaError, match=r"column 'x' has values of several lengths, or none"):
             field_of(type_, sample, ragged=False)
@@ -130,7 +130,7 @@ def test_what_is_said_about_a_length_spares_the_look_at_the_table() -> None:
     )
     kinds = [(field.target, field.kind) for field in layout.fields]
     assert kinds == [
-        ("list", "objects"),
+        ("list", "ragged"),
         ("bytes", "objects"),
         ("array", "fixed"),
         ("length", "rows"),
@@ -151,6 +151,7 @@ def test_the_table_is_looked_at_once_for_all_columns_that_need_it() -> None:
     layout = resolve_layout(schema, None, row_dicts=False, first_rows=first_rows)
     assert asked == [["a", "b"]]
     assert [field.kind for field in layout.fields] == ["fixed", "number", "objects"]
+    assert layout.fields[2].columns == ("b",)
 
 
 def test_without_fields_every_column_is_one_in_the_tables_order() -> None:
@@ -188,7 +189,7 @@ def test_only_numbers_are_stacked() -> None:
 def test_a_column_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
     schema = pa.schema([("a", pa.int8()), ("b", pa.int8())])
     for spec in (FieldSpec("c"), FieldSpec(["a", "c"], target_name="x")):
-        with pytest.raises(SchemaError, match="column 'c' is not in the table; it has 'a', 'b'"):
+        with pytest.raises(SchemaError, match="no column 'c' in the table, whose columns are 'a', 'b'"):
             resolve(schema, spec)
 
 
@@ -277,3 +278,128 @@ def test_a_layout_knows_its_columns_once_each_and_the_bytes_of_a_row() -> None:
         ("y_mask", np.dtype("bool"), (2,)),
     ]
     assert layout.row_nbytes == 16 + 1 + 1 + 6 + 1 + 16 + 2
+
+
+POINT = pa.struct([("x", pa.float32()), ("at", pa.struct([("t", pa.timestamp("us"))]))])
+
+
+def test_a_struct_is_its_fields_each_with_the_rules_of_its_type() -> None:
+    schema = pa.schema([("p", POINT), ("n", pa.int8())])
+    layout = resolve(schema, FieldSpec("p", target_name="q", null_mask=True), FieldSpec("n"))
+    found = [(f.keys, f.kind, f.dtype, f.names[1:] != []) for f in layout.fields]
+    assert found == [
+        (("q", "x"), "number", np.float32, True),
+        (("q", "at", "t"), "number", np.int64, True),
+        (("q", "at_mask"), "validity", np.bool_, False),
+        (("q_mask",), "validity", np.bool_, False),
+        (("n",), "number", np.int8, False),
+    ]
+    assert layout.columns == ["p", "n"]
+    assert layout.paths == [("p", "x"), ("p", "at", "t"), ("p", "at"), ("p",), ("n",)]
+    assert layout.specs[0].name == "p"
+
+
+def test_options_of_a_struct_hold_for_the_fields_that_can_take_them() -> None:
+    type_ = pa.struct([("a", pa.int8()), ("b", pa.string()), ("c", pa.list_(pa.int32()))])
+    layout = resolve(
+        pa.schema([("s", type_)]),
+        FieldSpec("s", dtype="float32", fill_null=0.5, ragged="padded", pad_value=-1),
+    )
+    a, b, c = layout.fields
+    assert (a.kind, a.dtype, a.fill) == ("number", np.float32, 0.5)
+    # Text may be padded, too, as its bytes.
+    assert (b.kind, b.form, c.kind, c.form) == ("ragged", "padded", "ragged", "padded")
+    spec = FieldSpec("s", fill_null=1, dtype="int64", ragged=True)
+    a, b, c = resolve(pa.schema([("s", type_)]), spec).fields
+    assert (a.dtype, b.kind, c.kind) == (np.int64, "objects", "ragged")
+    with pytest.raises(OptionError, match=r"field 's\.a': fill_null=300 is no value of int8"):
+        resolve(pa.schema([("s", type_)]), FieldSpec("s", fill_null=300, ragged=True))
+
+
+def test_a_field_of_a_struct_is_a_field_of_its_own() -> None:
+    schema = pa.schema([("p", POINT), ("p.x", pa.int64())])
+    layout = resolve(
+        schema,
+        FieldSpec("p.at.t"),
+        FieldSpec("p.x"),
+        FieldSpec(("p.at.t", "p.x"), target_name="both"),
+    )
+    assert [(f.target, f.paths) for f in layout.fields] == [
+        ("p.at.t", (("p", "at", "t"),)),
+        ("p.x", (("p.x",),)),
+        ("both", (("p", "at", "t"), ("p.x",))),
+    ]
+    assert [f.is_second for f in layout.fields] == [False, False, True]
+
+
+def test_the_values_of_a_variant_are_never_taken_for_arrays() -> None:
+    variant = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
+    layout = resolve(pa.schema([("v", variant)]), FieldSpec("v"))
+    assert [(f.keys, f.kind) for f in layout.fields] == [
+        (("v", "metadata"), "objects"),
+        (("v", "value"), "objects"),
+    ]
+
+
+def test_a_mask_that_has_the_name_of_a_field_is_refused() -> None:
+    type_ = pa.struct([("a", pa.int8()), ("a_mask", pa.int8())])
+    with pytest.raises(OptionError, match=r"two fields are named 's\.a_mask'"):
+        resolve(pa.schema([("s", type_)]), FieldSpec("s", null_mask=True))
+
+
+def test_two_structs_of_one_name_are_refused() -> None:
+    schema = pa.schema([("p", POINT), ("n", pa.int8())])
+    for other in (FieldSpec("p"), FieldSpec("n", target_name="p")):
+        with pytest.raises(OptionError, match="two fields are named 'p"):
+            resolve(schema, FieldSpec("p"), other)
+
+
+@pytest.mark.parametrize(
+    ("sample", "kind", "shape"),
+    [
+        ([[[1, 2], [3, 4], [5, 6]]], "fixed", (3, 2)),
+        ([None, [[1, 2]], [[3, 4], None]], "ragged", (2,)),
+        ([[[1], [2, 3]]], "objects", ()),
+        ([[], []], "objects", ()),
+        (None, "objects", ()),
+    ],
+    ids=str,
+)
+def test_lists_of_lists_are_tensors_if_the_inner_ones_are_of_one_length(
+    sample: list[Any] | None, kind: str, shape: tuple[int, ...]
+) -> None:
+    type_ = pa.list_(pa.list_(pa.int64()))
+    field = field_of(type_, sample)
+    assert (field.kind, field.shape) == (kind, shape)
+    if kind == "objects":
+        with pytest.raises(SchemaError, match="several lengths, or none at all, in its elements"):
+            field_of(type_, sample, ragged="offsets")
+    else:
+        found = field_of(type_, sample, ragged="nested")
+        assert (found.kind, found.shape) == ("ragged", shape[-1:])
+
+
+@pytest.mark.parametrize("form", ["offsets", "padded", "nested"])
+def test_forms_of_ragged_tensors_are_for_what_has_numbers_or_bytes(form: Any) -> None:
+    for type_ in (pa.list_(pa.bool_()), pa.string(), pa.binary()):
+        field = field_of(type_, ragged=form)
+        assert (field.kind, field.form) == ("ragged", form)
+    for type_ in (pa.int8(), pa.list_(pa.string()), pa.map_(pa.int8(), pa.int8())):
+        with pytest.raises(SchemaError, match=f"column 'x' is .*; ragged='{form}' needs an array"):
+            field_of(type_, ragged=form)
+
+
+def test_row_dicts_take_no_options_of_tensors() -> None:
+    schema = pa.schema([("a", pa.list_(pa.int8()))])
+    options: list[dict[str, Any]] = [{"dtype": "int64"}, {"ragged": "padded"}]
+    for given in options:
+        with pytest.raises(OptionError, match="field 'a': dtype, decimal and the forms of ragged"):
+            resolve_layout(schema, [FieldSpec("a", **given)], row_dicts=True, first_rows=no_rows)
+
+
+def test_options_of_a_structs_fields_leave_its_mask_what_it_is() -> None:
+    type_ = pa.struct([("a", pa.decimal128(5, 2))])
+    spec = FieldSpec("s", null_mask=True, dtype="bfloat16", decimal="float", fill_null=2)
+    value, mask = resolve(pa.schema([("s", type_)]), spec).fields
+    assert (value.dtype, value.is_bfloat16) == (np.uint16, True)
+    assert (mask.dtype, mask.is_bfloat16, mask.names) == (np.bool_, False, ["s_mask"])

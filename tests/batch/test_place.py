@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.batch.place import Placement, placement
+from deltastream.batch.place import Placement, Stack, placement
 
 DTYPES = st.sampled_from(["?", "i1", "u1", "i2", "f2", "i4", "f4", "i8", "f8", "u4"])
 SHAPES = st.sampled_from([(), (1,), (2,), (3,), (7,), (16,), (2, 3), (3, 1, 2), (33,)])
@@ -79,6 +79,13 @@ def stacked(target: Any, columns: list[Any], rows: list[int]) -> Any:
     return expected
 
 
+def stack(target: Any, places: Placement, columns: list[Any]) -> None:
+    stacking = Stack(target, places, len(columns[0]), lambda nbytes: np.empty(nbytes, np.uint8))
+    for index, column in enumerate(columns):
+        stacking.put(index, column)
+    stacking.finish()
+
+
 @given(placements(), DTYPES, st.lists(DTYPES, min_size=1, max_size=9), st.integers(0, 99))
 def test_columns_are_stacked_to_the_places_of_their_rows(
     case: tuple[int, Placement, list[int]], dtype: str, column_dtypes: list[str], seed: int
@@ -90,7 +97,7 @@ def test_columns_are_stacked_to_the_places_of_their_rows(
     ]
     target = random_array((num_rows, len(columns)), dtype, seed)
     expected = stacked(target, columns, rows)
-    places.copy_stacked(target, columns)
+    stack(target, places, columns)
     np.testing.assert_array_equal(target, expected)
 
 
@@ -104,6 +111,6 @@ def test_long_columns_are_stacked_piece_by_piece_without_a_seam(
     order = np.random.RandomState(0).permutation(num_rows)
     target = np.zeros((num_rows, num_columns), np.float32)
     places = placement(order if permuted else None, slice(0, num_rows))
-    places.copy_stacked(target, columns)
+    stack(target, places, columns)
     expected = np.stack(columns, axis=1)
     np.testing.assert_array_equal(target[order] if permuted else target, expected)

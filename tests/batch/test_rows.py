@@ -21,7 +21,7 @@ def never() -> bool:
 
 
 def values_of(column: pa.Array, **options: Any) -> list[Any]:
-    return row_values([column], FieldSpec("x", **options), CONTEXT, 0, never).tolist()
+    return row_values([column], FieldSpec("x", **options), CONTEXT, range(9), never).tolist()
 
 
 def identity(value: Any) -> Any:
@@ -70,7 +70,10 @@ def test_bytes_are_arrays_of_their_shape_that_a_transform_may_write_to() -> None
 
     column = pa.array([b"\1\2\3\4", None], pa.binary())
     spec = FieldSpec("x", decode_numpy_and_apply_shape=(2, 2), transform=double)
-    assert row_values([column], spec, CONTEXT, 0, never).tolist() == [[[2, 4], [6, 8]], "null"]
+    assert row_values([column], spec, CONTEXT, range(9), never).tolist() == [
+        [[2, 4], [6, 8]],
+        "null",
+    ]
     assert column.to_pylist() == [b"\1\2\3\4", None]
 
 
@@ -99,7 +102,7 @@ def test_images_are_decoded_and_then_transformed() -> None:
 def test_several_columns_are_one_tuple() -> None:
     columns = [pa.array([1, None]), pa.array(["a", "b"])]
     spec = FieldSpec(["n", "s"], target_name="x", transform=identity)
-    assert row_values(columns, spec, CONTEXT, 0, never).tolist() == [(1, "a"), (None, "b")]
+    assert row_values(columns, spec, CONTEXT, range(9), never).tolist() == [(1, "a"), (None, "b")]
 
 
 def test_an_error_of_a_transform_names_file_row_and_field_and_keeps_its_cause() -> None:
@@ -109,7 +112,7 @@ def test_an_error_of_a_transform_names_file_row_and_field_and_keeps_its_cause() 
         r"its transform raised ZeroDivisionError: "
     )
     with pytest.raises(TransformError, match=message) as caught:
-        row_values([pa.array([1, 2, 0, 3])], spec, CONTEXT, 100, never)
+        row_values([pa.array([1, 2, 0, 3])], spec, CONTEXT, range(100, 104), never)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
@@ -121,7 +124,11 @@ def test_bytes_that_are_no_image_are_an_error_that_names_the_row() -> None:
 
 def test_results_may_be_anything_even_arrays_of_one_shape() -> None:
     found = row_values(
-        [pa.array([1, 2])], FieldSpec("x", transform=lambda n: np.full(3, n)), CONTEXT, 0, never
+        [pa.array([1, 2])],
+        FieldSpec("x", transform=lambda n: np.full(3, n)),
+        CONTEXT,
+        range(9),
+        never,
     )
     assert found.shape == (2,)
     assert [array.tolist() for array in found] == [[1, 1, 1], [2, 2, 2]]
@@ -131,5 +138,5 @@ def test_once_stopped_no_further_row_is_transformed() -> None:
     seen: list[int] = []
     spec = FieldSpec("x", transform=seen.append)
     with pytest.raises(StoppedError):
-        row_values([pa.array(range(9))], spec, CONTEXT, 0, lambda: len(seen) == 3)
+        row_values([pa.array(range(9))], spec, CONTEXT, range(9), lambda: len(seen) == 3)
     assert seen == [0, 1, 2]

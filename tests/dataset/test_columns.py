@@ -59,6 +59,12 @@ COLUMNS: dict[str, tuple[pa.DataType, Row]] = {
     "flags": (pa.list_(pa.bool_()), lambda i: [i % 2 == 0, i % 3 == 0]),
     "ragged": (pa.list_(pa.int64()), lambda i: list(range(i % 4))),
     "words": (pa.list_(pa.string()), lambda i: [f"w{j}" for j in range(i % 3)]),
+    "pairs": (
+        pa.list_(pa.struct({"a": pa.int32()})),
+        lambda i: [{"a": i if j else None} for j in range(i % 3)],
+    ),
+    "counts": (pa.map_(pa.string(), pa.int64()), lambda i: [(f"k{j}", i) for j in range(i % 3)]),
+    "matrix": (pa.list_(pa.list_(pa.int16())), lambda i: [[i, 1, 2], [3, 4, -i]]),
     "point": (pa.struct({"a": pa.int32(), "b": pa.string()}), lambda i: {"a": i, "b": str(i)}),
 }
 
@@ -93,6 +99,9 @@ TENSORS: list[tuple[FieldSpec, torch.dtype, Row]] = [
     (FieldSpec("flags"), torch.bool, COLUMNS["flags"][1]),
     (FieldSpec("key"), torch.uint8, lambda i: list(i.to_bytes(4, "big"))),
     (FieldSpec("key", (2, 2)), torch.uint8, lambda i: np.reshape(list(i.to_bytes(4)), (2, 2))),
+    (FieldSpec("matrix"), torch.int16, COLUMNS["matrix"][1]),
+    (FieldSpec("point.a"), torch.int32, COLUMNS["id"][1]),
+    (FieldSpec(("point.a", "i8"), target_name="pi"), torch.int32, lambda i: [i, i % 256 - 128]),
     (FieldSpec("i64", transform=float), torch.float64, lambda i: float(i << 40)),
     (FieldSpec("vector", transform=sum), torch.float64, lambda i: i + 0.5),
     (FieldSpec("kind", transform=len), torch.int64, lambda i: 3),
@@ -111,7 +120,9 @@ LISTS: list[tuple[FieldSpec, Row]] = [
     (FieldSpec("blob"), COLUMNS["blob"][1]),
     (FieldSpec("key", ragged=True), COLUMNS["key"][1]),
     (FieldSpec("words"), COLUMNS["words"][1]),
-    (FieldSpec("point"), COLUMNS["point"][1]),
+    (FieldSpec("pairs"), COLUMNS["pairs"][1]),
+    (FieldSpec("counts"), COLUMNS["counts"][1]),
+    (FieldSpec("point.b"), lambda i: str(i)),
     (FieldSpec("kind", transform=str.upper), lambda i: ["CAT", "DOG"][i % 2]),
 ]
 
@@ -172,6 +183,17 @@ def test_a_length_that_changes_later_is_an_error_that_says_what_to_do(tmp_path: 
 def test_columns_that_are_no_numbers_are_not_stacked(table: Path, name: str) -> None:
     with pytest.raises(SchemaError, match=f"stacks numeric columns, but {name!r}"):
         DeltaDataset(table, [FieldSpec(("i8", name), target_name="both")])
+
+
+@pytest.mark.parametrize(("shuffle", "num_workers"), [(False, 0), (True, 0), (True, 1)])
+def test_a_struct_is_a_dict_of_fields(table: Path, shuffle: bool, num_workers: int) -> None:
+    found = rows_by_id(
+        table, [FieldSpec("point", target_name="p")], shuffle=shuffle, num_workers=num_workers
+    )
+    assert len(found) == NUM_ROWS
+    for row, values in found.items():
+        assert values["p"] == {"a": row, "b": str(row)}
+        assert values["p"]["a"].dtype == torch.int32
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -29,6 +29,7 @@ PAGES = [
     REPOSITORY / "README.md",
     *sorted((REPOSITORY / "docs" / "start").glob("*.md")),
     *sorted((REPOSITORY / "docs" / "how-to").glob("*.md")),
+    *sorted((REPOSITORY / "docs" / "reference").glob("*.md")),
 ]
 MAX_LEFT_OUT = 2
 PAGE_MODULE = "deltastream_example_page"

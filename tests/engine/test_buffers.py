@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.engine.budget import ByteBudget
-from deltastream.engine.buffers import BufferPool, WindowMemory
+from deltastream.engine.buffers import BufferPool, ColumnMemory, WindowMemory
 from tests.support.loops import call_soon
 
 MIB = 1 << 20
@@ -183,11 +183,11 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
     keeps: bool,
 ) -> None:
     budget, used = make_budget()
-    memory = WindowMemory(BufferPool(budget), budget.charge(0), 0, keeps=keeps)
+    memory = WindowMemory(BufferPool(budget), budget.charge(0), 0)
     allocated = pa.total_allocated_bytes()
     column = pa.array(range(1000), pa.int64())
     start = column.buffers()[1].address
-    view = memory.view(80, 160, column.buffers()[1])
+    view = ColumnMemory(memory, keeps=keeps).view(80, 160, column.buffers()[1])
     del column
     assert address(view) == start + 80
     assert view.view(np.int64).tolist() == list(range(10, 30))

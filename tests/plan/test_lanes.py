@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES
+from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES, MIN_LANE_WINDOWS
 from deltastream.plan import choose_lanes
 
 CONSUMERS = st.integers(1, 40)
-PLENTY = {"num_rows": 10**12, "window_nbytes": 1, "budget_nbytes": 10**12}
+PLENTY = {"num_rows": 10**12, "num_windows": 10**12, "window_nbytes": 1, "budget_nbytes": 10**12}
 
 
 @given(CONSUMERS)
@@ -20,17 +20,24 @@ def test_without_shuffle_there_is_one_lane_a_consumer(num_consumers: int) -> Non
     CONSUMERS,
     st.integers(0, 10**6),
     st.integers(1, 1000),
+    st.integers(1, 10**4),
     st.integers(1, 1 << 20),
     st.integers(1, 1 << 24),
 )
 def test_with_shuffle_every_consumer_gets_as_many_lanes_within_the_limits(
-    num_consumers: int, num_rows: int, batch_size: int, window_nbytes: int, budget_nbytes: int
+    num_consumers: int,
+    num_rows: int,
+    batch_size: int,
+    num_windows: int,
+    window_nbytes: int,
+    budget_nbytes: int,
 ) -> None:
     lanes = choose_lanes(
         num_consumers=num_consumers,
         num_rows=num_rows,
         batch_size=batch_size,
         shuffle=True,
+        num_windows=num_windows,
         window_nbytes=window_nbytes,
         budget_nbytes=budget_nbytes,
     )
@@ -40,6 +47,7 @@ def test_with_shuffle_every_consumer_gets_as_many_lanes_within_the_limits(
     if each > 1:
         assert 2 * each * window_nbytes <= budget_nbytes
         assert num_rows // (lanes * batch_size) >= MIN_LANE_BATCHES
+        assert num_windows // lanes >= MIN_LANE_WINDOWS
 
 
 @given(CONSUMERS)

@@ -11,6 +11,7 @@ import torch
 
 from deltastream.batch import PackedBatch
 from deltastream.batch.binary import BinaryValues
+from deltastream.batch.forms import nested_tensor
 
 __all__ = ["BATCHES", "send_batches"]
 
@@ -46,6 +47,7 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "binary": lambda: {
         "bytes": BinaryValues([memoryview(b"abc"), None, memoryview(b""), memoryview(b"d")]),
         "empty": BinaryValues([memoryview(b"")]),
+        "inside": {"a": BinaryValues([memoryview(b"ab"), None])},
     },
     "lists of other tensors": lambda: {
         "dtypes": [torch.tensor([1, 2]), torch.tensor([0.5, 1.5])],
@@ -53,6 +55,23 @@ BATCHES: dict[str, Callable[[], dict[str, Any]]] = {
         "mixed": [torch.tensor([1]), "text"],
     },
     "nested": lambda: {"pair": (torch.tensor([1, 2]), {"a": torch.tensor([0.5])}), "list": []},
+    "dicts": lambda: {
+        "s": {
+            "a": torch.arange(3),
+            "t": {"b": torch.ones(3, dtype=torch.bfloat16), "c": ["x"] * 3},
+        },
+        "s_mask": torch.tensor([True, False, True]),
+        "offsets": {"values": torch.arange(5), "offsets": torch.tensor([0, 2, 2, 5])},
+        "empty": {},
+    },
+    "matrices of several heights": lambda: {
+        "rows": [torch.ones(2, 3), None, torch.zeros(0, 3), torch.full((1, 3), 7.0)]
+    },
+    "nested tensors": lambda: {
+        "flat": nested_tensor(torch.arange(5), torch.tensor([0, 2, 2, 5])),
+        "deep": {"x": nested_tensor(torch.ones(3, 2), torch.tensor([0, 3]))},
+        "none": nested_tensor(torch.empty(0), torch.tensor([0, 0])),
+    },
     "many": lambda: {f"c{i}": torch.full((64,), i, dtype=torch.float32) for i in range(200)},
     "a view of a large chunk": lambda: {"x": torch.from_numpy(np.arange(1 << 20))[5:9]},
 }

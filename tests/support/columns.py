@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from deltastream.batch.layout import Field, Layout, resolve_layout
+from deltastream.batch import Layout, resolve_layout
+from deltastream.batch.layout import Field
 from deltastream.engine.budget import ByteBudget
-from deltastream.engine.buffers import BufferPool, WindowMemory
+from deltastream.engine.buffers import BufferPool, ColumnMemory, WindowMemory
 from deltastream.fields import FieldSpec
 from deltastream.types import FileContext
 from tests.support.loops import call_soon
@@ -21,6 +22,7 @@ __all__ = [
     "CONTEXT",
     "NUMBERS",
     "as_number",
+    "column_memory",
     "field_of",
     "layout_of",
     "numbers",
@@ -105,6 +107,10 @@ def field_of(type_: pa.DataType, sample: list[Any] | None = None, **options: Any
     return layout_of(schema, FieldSpec("x", **options), samples=samples).fields[0]
 
 
-def window_memory(*, keeps: bool = True, estimate: int = 0) -> WindowMemory:
+def window_memory(*, estimate: int = 0) -> WindowMemory:
     budget = ByteBudget(1 << 40, call_soon=call_soon)
-    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate, keeps=keeps)
+    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)
+
+
+def column_memory(*, keeps: bool = True) -> ColumnMemory:
+    return ColumnMemory(window_memory(), keeps=keeps)

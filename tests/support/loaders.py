@@ -10,11 +10,12 @@ from threading import Lock
 from typing import Any
 
 import pytest
+import torch
 
 from deltastream import FieldSpec, create_pytorch_dataloader
 from deltastream.fetch.local import LocalFiles
 
-__all__ = ["batch_ids", "delay_reads", "row_ids", "rows_by_id"]
+__all__ = ["batch_ids", "delay_reads", "row_ids", "rows_by_id", "split_rows"]
 
 _MAX_DELAY_S = 0.004
 
@@ -57,8 +58,23 @@ def rows_by_id(
     found: dict[int, dict[str, Any]] = {}
     for batch in loader:
         ids = batch["id"].tolist()
-        for name, values in batch.items():
-            assert len(values) == len(ids), name
-        for place, row in enumerate(ids):
-            found[row] = {name: values[place] for name, values in batch.items()}
+        found.update(zip(ids, split_rows(batch, len(ids)), strict=True))
     return found
+
+
+def split_rows(values: Any, num_rows: int) -> list[Any]:
+    """Take a field of a batch, in any form, apart into its rows; a dict of fields into dicts."""
+    if isinstance(values, dict) and set(values) == {"values", "offsets"}:
+        rows = values["values"].split(values["offsets"].diff().tolist())
+    elif isinstance(values, dict) and set(values) == {"values", "lengths"}:
+        pairs = zip(values["values"], values["lengths"].tolist(), strict=True)
+        rows = [padded[:length] for padded, length in pairs]
+    elif isinstance(values, dict):
+        columns = [split_rows(inside, num_rows) for inside in values.values()]
+        return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]
+    elif isinstance(values, torch.Tensor) and values.layout == torch.jagged:
+        rows = values.unbind()
+    else:
+        rows = list(values)
+    assert len(rows) == num_rows
+    return list(rows)

@@ -1,0 +1,120 @@
+"""Owns `read_arrow` and `iter_arrow`: what is to be read, and as what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from deltastream.arrow.batches import ArrowBatches
+from deltastream.arrow.schema import logical_schema
+from deltastream.decode import Projection
+from deltastream.engine.pool import DecodePool, usable_cores
+from deltastream.errors import OptionError
+from deltastream.options import DEFAULT_MEMORY_BUDGET, OrderOptions
+from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
+from deltastream.predicate import Filter
+
+__all__ = ["iter_arrow", "read_arrow"]
+
+
+def read_arrow(
+    path: str | os.PathLike[str],
+    version: int | None = None,
+    timestamp: datetime | str | None = None,
+    columns: Sequence[str] | None = None,
+    filter: Filter | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> pa.Table:
+    """Read the live rows of one version of a table into memory, in base order, without torch.
+
+    Args:
+        path: The table: a local path or a ``file:`` URI.
+        version: The version to read; None: the latest.
+        timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
+        columns: The columns, in this order: names, or ``a.b`` for a field of a struct, of which only the fields named
+            are read. Backquotes quote a name. None: all of them.
+        filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
+            lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
+        storage_options: For object stores, later; local tables need none.
+
+    Returns:
+        A table of the version's schema, one chunk for each row group; of no rows where the version has none.
+
+    Raises:
+        TableError: There is no table, no such version, or it needs a feature we lack.
+        SchemaError: A column isn't there.
+        OptionError: An argument cannot be.
+        ReadError: A file is missing, or is not what the log promised.
+    """
+    with iter_arrow(path, version, timestamp, columns, filter, storage_options) as batches:
+        return pa.Table.from_batches(batches, batches.schema)
+
+
+def iter_arrow(
+    path: str | os.PathLike[str],
+    version: int | None = None,
+    timestamp: datetime | str | None = None,
+    columns: Sequence[str] | None = None,
+    filter: Filter | None = None,
+    storage_options: Mapping[str, str] | None = None,
+    *,
+    max_rows: int | None = None,
+    memory_budget: int = DEFAULT_MEMORY_BUDGET,
+    decode_threads: int | None = None,
+) -> ArrowBatches:
+    """Iterate the live rows of one version of a table as record batches, in base order, without torch.
+
+    Reads the log now and rows ahead of their use, in threads that end with the iterator: when it is used up, closed or
+    dropped. It is a context manager that closes itself.
+
+    Args:
+        path: As in `read_arrow`, and so are the next five.
+        version: See there.
+        timestamp: See there.
+        columns: See there.
+        filter: See there.
+        storage_options: See there.
+        max_rows: Rows of a batch, at most. None: a batch is what lives of a row group.
+        memory_budget: Bytes that may wait to be taken. A row group is decoded whole, also one that is larger.
+        decode_threads: Threads that decode; None: one a core.
+
+    Returns:
+        An iterator of record batches, whose `schema` is that of every batch. A batch owns its memory.
+
+    Raises:
+        TableError: There is no table, no such version, or it needs a feature we lack.
+        SchemaError: A column isn't there.
+        OptionError: An argument cannot be.
+        ReadError: In ``next()``: a file is missing, or is not what the log promised.
+    """
+    for name, count in (
+        ("max_rows", max_rows),
+        ("memory_budget", memory_budget),
+        ("decode_threads", decode_threads),
+    ):
+        if count is not None and count < 1:
+            raise OptionError(f"{name} must be at least 1, got {count}")
+
+    async def plan(pool: DecodePool) -> ReadPlan:
+        request = RowsRequest(path, version, timestamp, columns, filter, storage_options)
+        rows = await plan_rows(request, pool)
+        snapshot = rows.snapshot
+        partitioned = frozenset(snapshot.partition_columns) & frozenset(rows.schema.names)
+        projection = Projection(rows.schema, partitioned, column_mapping=snapshot.column_mapping)
+        return ReadPlan(
+            snapshot,
+            rows.num_records,
+            rows.live_rows,
+            projection,
+            rows.row_filter,
+            # One row a batch: every row count is a multiple of it.
+            OrderOptions(batch_size=1),
+        )
+
+    planned = run_planning(plan)
+    options = ReadOptions(memory_budget, decode_threads or usable_cores())
+    schema = logical_schema(planned.projection.schema)
+    return ArrowBatches(planned, schema, options, max_rows=max_rows)

@@ -1,0 +1,291 @@
+"""Owns the way from a user's fields to the layout: which column is meant, and what becomes of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from deltastream.batch.dtypes import number_dtype, output_dtype
+from deltastream.batch.layout import Field, Layout
+from deltastream.batch.lengths import common_lengths, number_lists
+from deltastream.batch.paths import is_struct, take_path
+from deltastream.errors import OptionError, SchemaError
+from deltastream.fields import FieldSpec, RaggedForm
+from deltastream.predicate import Path, parse_column, resolve_column
+
+__all__ = ["resolve_layout"]
+
+_VARIANT = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A field of the batch, its structs expanded, whose kind is to be decided."""
+
+    spec: FieldSpec
+    columns: tuple[tuple[Path, pa.DataType], ...]
+    keys: tuple[str, ...]
+    is_inside: bool = False
+    """Whether its options were given for a struct around it: then those are left out that its type has no use for."""
+
+    @property
+    def name(self) -> str:
+        """Of its first column."""
+        return ".".join(self.columns[0][0])
+
+    @property
+    def type(self) -> pa.DataType:
+        return self.columns[0][1]
+
+
+def resolve_layout(
+    schema: pa.Schema,
+    specs: Sequence[FieldSpec] | None,
+    *,
+    row_dicts: bool,
+    first_rows: Callable[[list[str]], Mapping[str, pa.Array]],
+) -> Layout:
+    """Decide the layout of the batch from the table's schema and the user's fields (None: every column).
+
+    `first_rows` gives the table's first few values of some columns; it is called once at most, for columns with lists
+    or binary values whose length nothing tells.
+
+    Raises:
+        SchemaError: A column isn't there, or is of another type than its field asks for.
+        OptionError: Two fields have one name, or an option has no meaning for its column.
+    """
+    if specs is None:
+        specs = [FieldSpec(name) for name in schema.names]
+    if not specs:
+        raise OptionError("fields is empty: name at least one column, or leave it out for all")
+    sources = [
+        _Source(spec, tuple(_find(schema, name) for name in spec.names), (spec.target,))
+        for spec in specs
+    ]
+    if row_dicts:
+        fields = [_field(source, "rows") for source in sources]
+    else:
+        leaves = [leaf for source in sources for leaf in _expand(source)]
+        unknown = [leaf for leaf in leaves if _needs_first_rows(leaf)]
+        columns = list(dict.fromkeys(leaf.columns[0][0][0] for leaf in unknown))
+        samples = first_rows(columns) if columns else {}
+        fields = [_resolve(leaf, _sample(leaf, samples)) for leaf in leaves]
+    _check_names(fields)
+    return Layout(tuple(_mark_second(fields)), row_dicts, tuple(specs))
+
+
+def _find(schema: pa.Schema, name: str) -> tuple[Path, pa.DataType]:
+    if name in schema.names:
+        # A column's own name comes before all that it could mean as a path, dots and quotes.
+        return (name,), schema.field(name).type
+    return resolve_column(schema, parse_column(name))
+
+
+def _field(source: _Source, kind: str, **options: object) -> Field:
+    paths = tuple(path for path, _ in source.columns)
+    return Field(source.spec, kind, paths, source.keys, **options)  # type: ignore[arg-type]
+
+
+def _expand(source: _Source) -> Iterator[_Source]:
+    """Yield a struct's mask, if it has one, and its fields; what is none, itself."""
+    spec = source.spec
+    decodes = spec.is_per_row or spec.decode_numpy_and_apply_shape is not None
+    if decodes or len(source.columns) > 1 or not is_struct(source.type):
+        yield source
+        return
+    path, type_ = source.columns[0]
+    # Delta PROTOCOL.md, "Variant Data Type": its two binary values are no arrays, whatever their first lengths.
+    if type_.equals(_VARIANT) and spec.ragged is None:
+        spec = replace(spec, ragged=True)
+    for field in type_:
+        leaf = _Source(
+            spec, (((*path, field.name), field.type),), (*source.keys, field.name), is_inside=True
+        )
+        yield from _expand(leaf)
+    if spec.null_mask:
+        *outer, key = source.keys
+        yield _Source(spec, source.columns, (*outer, f"{key}_mask"), is_inside=True)
+
+
+def _check_names(fields: Sequence[Field]) -> None:
+    names = [name for field in fields for name in field.names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        name = twice[0].replace("\0", ".")
+        raise OptionError(f"two fields are named {name!r}: give one of them another target_name")
+    dicts = {field.keys[0] for field in fields if len(field.keys) > 1}
+    for name in names:
+        if name in dicts:
+            raise OptionError(
+                f"two fields are named {name!r}: give one of them another target_name"
+            )
+
+
+def _mark_second(fields: Sequence[Field]) -> Iterator[Field]:
+    seen: set[Path] = set()
+    for field in fields:
+        yield replace(field, is_second=not seen.isdisjoint(field.paths))
+        seen.update(field.paths)
+
+
+def _needs_first_rows(source: _Source) -> bool:
+    spec, type_ = source.spec, source.type
+    if spec.is_per_row or len(source.columns) > 1 or spec.decode_numpy_and_apply_shape:
+        return False
+    if pa.types.is_binary(type_):
+        return spec.ragged in (None, False)
+    depth = number_lists(type_, spec)
+    return depth > 1 or (depth == 1 and spec.ragged in (None, False))
+
+
+def _sample(source: _Source, samples: Mapping[str, pa.Array]) -> pa.Array | None:
+    path = source.columns[0][0]
+    return take_path(samples[path[0]], path) if path[0] in samples else None
+
+
+def _resolve(source: _Source, sample: pa.Array | None) -> Field:
+    spec, type_ = source.spec, source.type
+    decodes = spec.decode_numpy_and_apply_shape is not None or spec.load_image_using_pil
+    if decodes and not pa.types.is_binary(type_):
+        raise SchemaError(f"column {source.name!r} is {type_}; decoding needs a binary column")
+    if spec.is_per_row:
+        return _field(source, "rows")
+    if spec.decimal and not source.is_inside and not any(map(_has_decimals, source.columns)):
+        raise OptionError(
+            f"field {spec.target!r}: decimal= is for decimals, and {source.name!r} is {type_}"
+        )
+    if len(source.columns) > 1:
+        return _stack(source)
+    if is_struct(type_):
+        # Expanded: what is left of it is its mask.
+        return _field(source, "validity", dtype=np.dtype(np.bool_))
+    if spec.decode_numpy_and_apply_shape is not None:
+        return _bytes(source, "fixed", shape=spec.decode_numpy_and_apply_shape)
+    if pa.types.is_null(type_) and spec.dtype is not None:
+        dtype = output_dtype(str(spec.dtype), np.dtype(np.bool_))
+        assert dtype is not None
+        return _field(source, "number", dtype=dtype, dtypes=(dtype,))
+    dtype = _number_dtype(source, type_)
+    is_sequence = (
+        pa.types.is_binary(type_) or pa.types.is_string(type_) or number_lists(type_, spec)
+    )
+    if _is_formed(spec) and not source.is_inside and not is_sequence:
+        raise SchemaError(
+            f"column {source.name!r} is {type_}; ragged={spec.ragged!r} needs an array of numbers, string or binary"
+        )
+    if dtype is not None:
+        return _field(source, "number", dtype=_output(source, dtype), dtypes=(dtype,))
+    if pa.types.is_binary(type_) or pa.types.is_string(type_):
+        return _resolve_bytes(source, sample)
+    if number_lists(type_, spec):
+        return _resolve_lists(source, sample)
+    return _objects(source)
+
+
+def _resolve_bytes(source: _Source, sample: pa.Array | None) -> Field:
+    ragged = source.spec.ragged
+    if ragged in ("offsets", "padded", "nested"):
+        return _bytes(source, "ragged", form=ragged)
+    if sample is not None and pa.types.is_binary(source.type):
+        (length,) = common_lengths(sample, 1)
+        if length is not None:
+            return _bytes(source, "fixed", shape=(length,))
+        if ragged is False and not source.is_inside:
+            raise _no_length(source)
+    return _objects(source)
+
+
+def _bytes(source: _Source, kind: str, **options: object) -> Field:
+    dtype = np.dtype(np.uint8)
+    return _field(source, kind, dtype=_output(source, dtype), dtypes=(dtype,), **options)
+
+
+def _resolve_lists(source: _Source, sample: pa.Array | None) -> Field:
+    spec = source.spec
+    depth = number_lists(source.type, spec)
+    lengths = (None,) * depth if sample is None else common_lengths(sample, depth)
+    value_type = source.type
+    for _ in range(depth):
+        value_type = value_type.value_type
+    dtype = _number_dtype(source, value_type)
+    assert dtype is not None
+    inner = tuple(length for length in lengths[1:] if length is not None)
+    numbers = {"dtype": _output(source, dtype), "dtypes": (dtype,)}
+    if len(inner) == depth - 1:
+        if lengths[0] is not None and spec.ragged in (None, False):
+            return _field(source, "fixed", shape=(lengths[0], *inner), **numbers)
+        if spec.ragged is not False or source.is_inside or sample is None:
+            form: RaggedForm = (
+                "list" if isinstance(spec.ragged, bool) or spec.ragged is None else spec.ragged
+            )
+            return _field(source, "ragged", shape=inner, form=form, **numbers)
+    elif _is_formed(spec) and not source.is_inside:
+        raise SchemaError(
+            f"column {source.name!r} has arrays of several lengths, or none at all, in its elements; "
+            f'ragged={spec.ragged!r} takes values that differ in their first dimension only: ragged="list" gives lists'
+        )
+    if spec.ragged is False and not source.is_inside and sample is not None:
+        raise _no_length(source)
+    return _objects(source)
+
+
+def _no_length(source: _Source) -> SchemaError:
+    return SchemaError(
+        f"column {source.name!r} has values of several lengths, or none at all: ragged=False cannot hold"
+    )
+
+
+def _objects(source: _Source) -> Field:
+    if source.is_inside:
+        source = replace(source, spec=replace(source.spec, fill_null=None, dtype=None))
+    return _field(source, "objects")
+
+
+def _stack(source: _Source) -> Field:
+    spec = source.spec
+    dtypes = []
+    for path, type_ in source.columns:
+        dtype = _number_dtype(source, type_)
+        # `is`, for NumPy takes None for float64: `None in dtypes` finds it there.
+        if dtype is None:
+            raise SchemaError(
+                f"field {spec.target!r} stacks numeric columns, but {'.'.join(path)!r} is {type_}"
+            )
+        dtypes.append(dtype)
+    outputs = [_output(source, dtype) for dtype in dtypes]
+    return _field(
+        source, "stack", dtype=np.result_type(*outputs), shape=(len(dtypes),), dtypes=tuple(dtypes)
+    )
+
+
+def _is_formed(spec: FieldSpec) -> bool:
+    """Whether ragged values are asked for as tensors of all rows together."""
+    return spec.ragged in ("offsets", "padded", "nested")
+
+
+def _has_decimals(column: tuple[Path, pa.DataType]) -> bool:
+    type_ = column[1]
+    while pa.types.is_list(type_):
+        type_ = type_.value_type
+    return bool(pa.types.is_decimal(type_))
+
+
+def _number_dtype(source: _Source, type_: pa.DataType) -> np.dtype[np.generic] | None:
+    # A decimal is a number like 1.25 to one who asks for floats.
+    floats = source.spec.decimal == "float" or "float" in str(source.spec.dtype)
+    return number_dtype(type_, floats=floats)
+
+
+def _output(source: _Source, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+    if source.spec.dtype is None:
+        return dtype
+    output = output_dtype(str(source.spec.dtype), dtype)
+    if output is None:
+        raise OptionError(
+            f"field {'.'.join(source.keys)!r}: dtype={source.spec.dtype!r} would cut what {dtype} holds: give a "
+            "floating dtype, or a transform that says how"
+        )
+    return output

@@ -1,0 +1,53 @@
+"""Owns the plan of a dataset: a read plan, and the batches its rows become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deltastream.batch import Layout
+from deltastream.decode import Projection
+from deltastream.pipeline import PlannedRows, ReadPlan
+from deltastream.predicate import project_columns
+
+__all__ = ["BatchPlan", "project"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan(ReadPlan):
+    """What every consumer of a dataset reads, and how it is batched."""
+
+    layout: Layout
+    pad: bool
+
+    @property
+    def window_nbytes(self) -> int:
+        """About how many bytes a full shuffle window has."""
+        num_rows = min(int(self.live_rows.sum()), self.order.shuffle_rows)
+        return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
+
+    @property
+    def num_windows(self) -> int:
+        """About how many full shuffle windows the table has."""
+        num_rows = int(self.live_rows.sum())
+        by_nbytes = -(-self._row_nbytes * num_rows // self.order.shuffle_nbytes)
+        return max(by_nbytes, -(-num_rows // self.order.shuffle_rows))
+
+    @property
+    def _row_nbytes(self) -> int:
+        """About how many bytes a row has, from the fields' widths or else the files' sizes."""
+        width = self.layout.row_nbytes
+        if width is None:
+            num_rows = max(1, int(self.live_rows.sum()))
+            width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
+        return width
+
+
+def project(rows: PlannedRows, layout: Layout) -> Projection:
+    """Return the columns that the fields are made of."""
+    snapshot = rows.snapshot
+    return Projection(
+        project_columns(rows.schema, layout.paths),
+        frozenset(snapshot.partition_columns) & frozenset(layout.columns),
+        layout.object_columns,
+        snapshot.column_mapping,
+    )

@@ -1,0 +1,54 @@
+"""Owns what is asked of Arrow types: how many leaves they have in Parquet, and what they are without decoration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+__all__ = ["children_of", "is_nested", "num_leaves", "plain_type", "storage_type"]
+
+
+def storage_type(type_: pa.DataType) -> pa.DataType:
+    """Return what an extension type is stored as (writers leave such types in ``ARROW:schema``), else the type."""
+    while isinstance(type_, pa.BaseExtensionType):
+        type_ = type_.storage_type
+    return type_
+
+
+def is_nested(type_: pa.DataType) -> bool:
+    """Whether a storage type has several leaves in Parquet: a dictionary, nested for Arrow, is one."""
+    return type_.num_fields > 0 and not pa.types.is_dictionary(type_)
+
+
+def children_of(type_: pa.DataType) -> Iterator[pa.Field]:
+    """Yield the fields of a nested storage type, in the order of their leaves: those of a map are key and value."""
+    if pa.types.is_map(type_):
+        yield type_.key_field
+        yield type_.item_field
+    else:
+        for i in range(type_.num_fields):
+            yield type_.field(i)
+
+
+def num_leaves(type_: pa.DataType) -> int:
+    """Count the columns that Parquet makes of a type."""
+    type_ = storage_type(type_)
+    if not is_nested(type_):
+        return 1
+    return sum(num_leaves(field.type) for field in children_of(type_))
+
+
+def plain_type(type_: pa.DataType) -> pa.DataType:
+    """Return the type without the metadata of its fields."""
+    if pa.types.is_struct(type_):
+        return pa.struct([_plain_field(field) for field in children_of(type_)])
+    if pa.types.is_map(type_):
+        return pa.map_(_plain_field(type_.key_field), _plain_field(type_.item_field))
+    if pa.types.is_list(type_):
+        return pa.list_(_plain_field(type_.value_field))
+    return type_
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, plain_type(field.type), field.nullable)

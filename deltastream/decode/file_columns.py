@@ -1,0 +1,151 @@
+"""Owns the wanted columns in one file: found once, with its footer, and applied to whatever is decoded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from deltastream.decode.arrow_types import plain_type
+from deltastream.decode.nodes import Leaf, Node
+from deltastream.decode.projection import Projection
+from deltastream.decode.resolve import Resolver
+from deltastream.decode.siblings import Siblings, field_id
+from deltastream.errors import FileCorruptError, UnsupportedFeatureError
+from deltastream.types import FileContext
+
+__all__ = ["FileColumns", "find_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileColumns:
+    """What is read of a file, and what becomes of it."""
+
+    column_leaves: tuple[tuple[int, ...], ...]
+    """For each column of the file that is read, in the file's order, its leaves to read, by their index in the file,
+    sorted; not all of them need be wanted."""
+    found: dict[str, tuple[int, Node]]
+    """Wanted columns that the file has: place among the columns that are read, and what becomes of that one."""
+    dictionary_leaves: dict[int, str]
+    """Of those the ones that may be decoded as dictionaries, and their paths in the file."""
+    targets: dict[str, pa.DataType]
+    """The type of every wanted column, in order."""
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """All leaves to read, sorted."""
+        return tuple(chain.from_iterable(self.column_leaves))
+
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
+        return sorted({self.found[name][0] for name in names if name in self.found})
+
+    def conform(
+        self,
+        names: Sequence[str],
+        decoded: Mapping[int, pa.Array],
+        partition: dict[str, pa.Scalar],
+        num_rows: int,
+        context: FileContext,
+    ) -> dict[str, pa.Array]:
+        """Return some wanted columns from the decoded ones: of the table's types, null where the file lacks one.
+
+        `decoded` has the columns that they need, by place.
+
+        Raises:
+            FileCorruptError: A value does not fit its column's type.
+        """
+        arrays = {}
+        for name in names:
+            target = self.targets[name]
+            if name in self.found:
+                place, node = self.found[name]
+                array = decoded[place]
+                arrays[name] = array if node.is_identity else node.conform(array, context)
+            elif name in partition:
+                arrays[name] = pa.repeat(partition[name], num_rows)
+            else:
+                arrays[name] = pa.nulls(num_rows, target)
+        return arrays
+
+
+def find_columns(projection: Projection, schema: pa.Schema, context: FileContext) -> FileColumns:
+    """Find the wanted columns in a file with this Arrow schema.
+
+    Raises:
+        FileCorruptError: A column has a type that its table's writers do not give it, cannot be told from another, or
+            has no field id where the table goes by ids.
+        UnsupportedFeatureError: A column is a shredded variant.
+    """
+    # Most files of a table have the schema of the file before, and to compare schemas is 50 times as fast.
+    schema = schema.remove_metadata()
+    for known, columns in projection.found_last:
+        if known.equals(schema, check_metadata=True):
+            return columns
+    columns = _find(projection, schema, context)
+    projection.found_last[:] = [(schema, columns)]
+    return columns
+
+
+def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> FileColumns:
+    wanted = [
+        field for field in projection.schema if field.name not in projection.partition_columns
+    ]
+    level = Siblings(schema, 0, projection.column_mapping)
+    resolver = Resolver(projection.column_mapping)
+    try:
+        if projection.column_mapping == "id" and any(not pt.is_null(f.type) for f in wanted):
+            _require_ids(schema)
+        pairs = {field.name: resolver.resolve(field, level) for field in wanted}
+    except FileCorruptError as error:
+        raise FileCorruptError(f"{context}: {error}") from None
+    except UnsupportedFeatureError as error:
+        raise UnsupportedFeatureError(f"{context}: {error}") from None
+    present = {
+        name: (pair[0], _kept(pair[1]) if name in projection.dictionary_columns else pair[1])
+        for name, pair in pairs.items()
+        if pair is not None
+    }
+    firsts = sorted({file_field.first_leaf for file_field, _ in present.values()})
+    places = {first: place for place, first in enumerate(firsts)}
+    leaves: list[set[int]] = [set() for _ in firsts]
+    for file_field, node in present.values():
+        leaves[places[file_field.first_leaf]].update(node.leaves)
+    return FileColumns(
+        column_leaves=tuple(tuple(sorted(some)) for some in leaves),
+        found={name: (places[ff.first_leaf], node) for name, (ff, node) in present.items()},
+        dictionary_leaves={
+            ff.first_leaf: ff.field.name
+            for name, (ff, node) in present.items()
+            # A dotted path may also be that of a struct's field.
+            if name in projection.dictionary_columns
+            and isinstance(node, Leaf)
+            and node.is_identity
+            and "." not in ff.field.name
+        },
+        targets={field.name: plain_type(field.type) for field in projection.schema},
+    )
+
+
+def _kept(node: Node) -> Node:
+    """Return the node that leaves a dictionary of the table's values as it is, where the file's schema has one."""
+    if (
+        isinstance(node, Leaf)
+        and pt.is_dictionary(node.source)
+        and node.source.value_type.equals(node.target)
+    ):
+        return replace(node, is_identity=True)
+    return node
+
+
+def _require_ids(schema: pa.Schema) -> None:
+    # Delta PROTOCOL.md, "Reader Requirements for Column Mapping": without field ids "readers must refuse to read that
+    # file or return nulls". Nulls would pass for data.
+    if len(schema) and all(field_id(field) is None for field in schema):
+        raise FileCorruptError(
+            "it has no field ids, and the table finds its columns by id (delta.columnMapping.mode = id): "
+            "it was not written by a writer of this table"
+        )

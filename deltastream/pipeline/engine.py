@@ -1,0 +1,121 @@
+"""Owns the threads of one iterator, and what they work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Generic
+
+from deltastream.engine.allocators import release_unused_memory
+from deltastream.engine.budget import ByteBudget
+from deltastream.engine.buffers import BufferPool
+from deltastream.engine.channel import Channel
+from deltastream.engine.loop import LoopThread
+from deltastream.engine.pool import DecodePool
+from deltastream.fetch import DeletionVectors, LocalFiles
+from deltastream.pipeline.needs import Needs
+from deltastream.pipeline.plan import ReadOptions, ReadPlan
+from deltastream.pipeline.reader import Reader
+from deltastream.pipeline.statistics import PipelineStatistics
+from deltastream.pipeline.windows import C, LaneChunk, WindowChunks
+from deltastream.plan import EpochOrder
+from deltastream.storage import open_storage
+
+__all__ = ["ReadEngine"]
+
+
+class ReadEngine(Generic[C]):
+    """Reads what an iterator will need, ahead within the memory budget.
+
+    Knows nothing of the iterator, so that it can be dropped.
+    """
+
+    def __init__(
+        self,
+        plan: ReadPlan,
+        order: EpochOrder,
+        needs: Needs,
+        chunks: WindowChunks[C],
+        options: ReadOptions,
+    ) -> None:
+        """Start a loop thread and decode threads."""
+        self.pool = DecodePool(options.decode_threads, at_end=release_unused_memory)
+        self.loop: LoopThread | None = None
+        self.budget = ByteBudget(
+            options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle
+        )
+        self.buffers = BufferPool(self.budget)
+        self.channel: Channel[LaneChunk[C]] = Channel(
+            options.memory_budget, call_soon=self._call_soon, on_empty=self.budget.starve
+        )
+        storage = open_storage(plan.snapshot.table_uri, None, pool=self.pool)
+        self._chunks = chunks
+        self.reader = Reader(
+            plan,
+            order,
+            chunks,
+            LocalFiles(plan.snapshot, storage),
+            DeletionVectors(plan.snapshot, storage, plan.num_records),
+            self.pool,
+            self.budget,
+            self.buffers,
+            self.channel,
+        )
+
+        async def main() -> None:
+            await self.reader.run(needs)
+
+        self._pid = os.getpid()
+        # It is known before it runs: what it starts may call it at once.
+        self.loop = LoopThread(main)
+        try:
+            self.loop.start()
+        except BaseException:
+            self.pool.close()
+            raise
+
+    def close(self) -> None:
+        """End everything and wait for it; in one of its own threads, where a collector may call, without waiting."""
+        if os.getpid() != self._pid:
+            return  # a forked child has none of the threads, and their locks as they happened to be
+        self._chunks.stop()
+        self.pool.shutdown()
+        if self.loop is not None:
+            self.loop.cancel()
+        is_own = self.pool.owns_current_thread() or (
+            self.loop is not None and self.loop.is_current_thread()
+        )
+        if is_own:
+            # The thread may hold any lock, and others may wait for it: what is read is dropped, the rest ends itself.
+            self.channel.drain()
+            return
+        try:
+            if self.loop is not None:
+                self.loop.join()
+        finally:
+            self.pool.close()
+            # Chunks refer to the engine through their memory, and arrays are no part of garbage collection.
+            self.channel.drain()
+            self.buffers.close()
+            self.budget.close()
+            self.loop = None
+            release_unused_memory()
+
+    def statistics(self, num_batches: int) -> PipelineStatistics:
+        return PipelineStatistics(
+            num_batches,
+            self.reader.num_windows,
+            self.reader.num_row_groups,
+            self.reader.num_footers,
+            self.pool.statistics(),
+            self.budget.statistics(),
+            self.buffers.statistics(),
+            self.channel.statistics(),
+        )
+
+    def _call_soon(self, callback: Callable[[], object]) -> None:
+        if self.loop is not None:
+            self.loop.call_soon(callback)
+
+    def _trim_idle(self, max_idle_nbytes: int) -> None:
+        self.buffers.trim(max_idle_nbytes)

@@ -1,0 +1,137 @@
+"""Owns planning's first half: which rows are read, from the log and the counts, once, in the parent, without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from deltastream.engine.allocators import release_unused_memory
+from deltastream.engine.loop import run_in_loop
+from deltastream.engine.pool import DecodePool
+from deltastream.errors import OptionError
+from deltastream.fetch import DeletionVectors, LocalFiles
+from deltastream.log import read_snapshot
+from deltastream.options import PLANNING_THREADS
+from deltastream.pipeline.counts import count_deleted, count_records
+from deltastream.pipeline.filtering import count_dropped
+from deltastream.pipeline.selector import RowFilter, Selector
+from deltastream.plan import PartitionFilter, file_outcomes, keep_files
+from deltastream.predicate import (
+    Filter,
+    bind,
+    parse_column,
+    parse_filter,
+    paths_of,
+    project_columns,
+    resolve_column,
+)
+from deltastream.storage import open_storage
+from deltastream.types import Snapshot
+
+__all__ = ["PlannedRows", "RowsRequest", "plan_rows", "run_planning"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRequest:
+    """Which rows and columns of which table."""
+
+    path: str | os.PathLike[str]
+    version: int | None
+    timestamp: datetime | str | None
+    columns: Sequence[str] | None
+    filter: Filter | None
+    storage_options: Mapping[str, str] | None
+    partition_filter: PartitionFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRows:
+    """The files to read, and how many live rows each has."""
+
+    snapshot: Snapshot
+    schema: pa.Schema
+    """Of the table's schema the columns asked for; a struct may have some of its fields only."""
+    num_records: npt.NDArray[np.int64]
+    """Rows per file, those that do not live among them."""
+    live_rows: npt.NDArray[np.int64]
+    row_filter: RowFilter | None
+    """None: no filter, or one that every row of the files passes."""
+    files: LocalFiles
+    selector: Selector
+
+
+def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
+    """Block until `plan(pool)` has run on a loop of its own."""
+
+    async def main() -> T:
+        pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
+        try:
+            return await plan(pool)
+        finally:
+            pool.close()
+
+    return run_in_loop(main)
+
+
+async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
+    """Read the log, and no more of the data than the counts need: footers, and a filter's columns."""
+    storage = open_storage(request.path, request.storage_options, pool=pool)
+    snapshot = await read_snapshot(
+        storage, pool=pool, version=request.version, timestamp=request.timestamp
+    )
+    if request.partition_filter is not None:
+        snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
+    snapshot, row_filter = await pool.run(_prune, snapshot, request.filter)
+    schema = _select_columns(snapshot.schema, request.columns)
+    files = LocalFiles(snapshot, storage)
+    num_records = await count_records(snapshot, files, pool)
+    live_rows = num_records - count_deleted(snapshot, num_records)
+    vectors = DeletionVectors(snapshot, storage, num_records)
+    selector = Selector(snapshot, num_records, row_filter, files, vectors)
+    if row_filter is not None:
+        undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
+        dropped = await count_dropped(selector, undecided, pool)
+        live_rows[undecided] = num_records[undecided] - dropped
+    return PlannedRows(snapshot, schema, num_records, live_rows, row_filter, files, selector)
+
+
+def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:
+    statistics = snapshot.statistics
+    return replace(
+        snapshot,
+        files=snapshot.files.filter(files),
+        # A table without partition columns has no rows here.
+        partitions=snapshot.partitions.filter(files)
+        if snapshot.partition_columns
+        else snapshot.partitions,
+        statistics=None if statistics is None else statistics.filter(files),
+    )
+
+
+def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None:
+        return schema
+    if isinstance(columns, str):
+        raise OptionError(f"columns takes a list of names, got {columns!r}")
+    paths = [resolve_column(schema, parse_column(name))[0] for name in columns]
+    return project_columns(schema, paths)
+
+
+def _prune(snapshot: Snapshot, condition: Filter | None) -> tuple[Snapshot, RowFilter | None]:
+    """Return the snapshot without the files that have no row for the filter, and what is left of it to do."""
+    if condition is None:
+        return snapshot, None
+    predicate = bind(parse_filter(condition), snapshot.schema)
+    found = file_outcomes(predicate, snapshot, paths_of(predicate))
+    undecided = ~found.all_pass[found.true]
+    snapshot = _keep(snapshot, found.true)
+    return snapshot, RowFilter(predicate, undecided) if undecided.any() else None

@@ -1,0 +1,26 @@
+"""Filters: parsed once, bound to a table's schema, evaluated exactly over rows, and over bounds to prune."""
+
+from deltastream.predicate.bind import bind
+from deltastream.predicate.bound import Predicate, paths_of
+from deltastream.predicate.bounds import Bounds
+from deltastream.predicate.columns import Path, parse_column, project_columns, resolve_column
+from deltastream.predicate.evaluate import evaluate, kept_rows
+from deltastream.predicate.outcomes import Outcomes, outcomes
+from deltastream.predicate.parse import Filter, parse_filter
+
+__all__ = [
+    "Bounds",
+    "Filter",
+    "Outcomes",
+    "Path",
+    "Predicate",
+    "bind",
+    "evaluate",
+    "kept_rows",
+    "outcomes",
+    "parse_column",
+    "parse_filter",
+    "paths_of",
+    "project_columns",
+    "resolve_column",
+]

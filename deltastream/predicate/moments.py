@@ -1,0 +1,61 @@
+"""Owns the reading of dates and timestamps, as text or as Python and Arrow write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from deltastream.predicate.expression import Timestamp
+
+__all__ = ["moment_of", "parse_moment"]
+
+_DAY_NS = 86_400_000_000_000
+_UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
+
+_TEXT = re.compile(
+    r"(?P<day>[+-]?\d{4,6}-\d{1,2}-\d{1,2})"
+    r"(?:[T ](?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.](?P<fraction>\d{1,9}))?)?)?"
+    r"\s*(?P<zone>Z|UTC|[+-]\d{2}(?::?\d{2})?)?",
+    re.IGNORECASE,
+)
+
+
+def parse_moment(text: str) -> Timestamp | None:
+    """Parse ISO 8601 as SQL writes it (a space for the T, one digit for a month); None if it is something else."""
+    match = _TEXT.fullmatch(text.strip())
+    if match is None:
+        return None
+    year, month, day = match["day"].rsplit("-", 2)
+    try:
+        days = int(np.datetime64(f"{year}-{month:0>2}-{day:0>2}", "D").astype(np.int64))
+    except ValueError:
+        return None
+    hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    seconds = (hour * 60 + minute) * 60 + second
+    zone = match["zone"]
+    if zone is not None and zone[0] in "+-":
+        offset = int(zone[1:3]) * 3600 + int(zone[3:].lstrip(":") or 0) * 60
+        seconds -= -offset if zone[0] == "-" else offset
+    fraction = int((match["fraction"] or "0").ljust(9, "0"))
+    return Timestamp(days * _DAY_NS + seconds * 1_000_000_000 + fraction, zone is not None)
+
+
+def moment_of(value: object) -> Timestamp | None:
+    """Return a date, datetime, datetime64 or Arrow date or timestamp as ours; None if it is something else."""
+    if isinstance(value, np.datetime64):
+        unit = np.datetime_data(value)[0]
+        value = value.astype("datetime64[ns]" if unit in ("ps", "fs", "as") else value.dtype)
+        value = pa.scalar(value.astype("datetime64[s]") if unit in ("h", "m") else value)
+    elif isinstance(value, (date, datetime)) and not isinstance(value, pa.Scalar):
+        value = pa.scalar(value)
+    if isinstance(value, pa.TimestampScalar):
+        return Timestamp(value.value * _UNIT_NS[value.type.unit], value.type.tz is not None)
+    if isinstance(value, (pa.Date32Scalar, pa.Date64Scalar)):
+        days = value.value if isinstance(value, pa.Date32Scalar) else value.value // 86_400_000
+        return Timestamp(days * _DAY_NS, zoned=False)
+    return None

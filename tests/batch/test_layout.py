@@ -189,7 +189,9 @@ def test_only_numbers_are_stacked() -> None:
 def test_a_column_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
     schema = pa.schema([("a", pa.int8()), ("b", pa.int8())])
     for spec in (FieldSpec("c"), FieldSpec(["a", "c"], target_name="x")):
-        with pytest.raises(SchemaError, match="no column 'c' in the table, whose columns are 'a', 'b'"):
+        with pytest.raises(
+            SchemaError, match="no column 'c' in the table, whose columns are 'a', 'b'"
+        ):
             resolve(schema, spec)
 
 

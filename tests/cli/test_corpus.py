@@ -81,7 +81,12 @@ def test_the_text_of_every_table_is_drawn(
 ) -> None:
     for table in tables:
         if table["expected"]["outcome"] == "rows":
-            arguments = ("inspect", corpus / table["path"], "--version", table["expected"]["version"])
+            arguments = (
+                "inspect",
+                corpus / table["path"],
+                "--version",
+                table["expected"]["version"],
+            )
             code, out, _ = run_here(monkeypatch, capsys, *arguments)
             assert code == 0, table["name"]
             assert f"version {table['expected']['version']}" in out

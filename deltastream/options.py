@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
     "INSPECTED_FOOTERS",
+    "INSPECTED_STATISTICS_FILES",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -47,6 +48,9 @@ windows each read a fifth more."""
 
 INSPECTED_FOOTERS = 64
 """Footers that `inspect` reads unasked: 10 ms from a warm disk, four rounds of sixteen requests from a store."""
+
+INSPECTED_STATISTICS_FILES = 10_000
+"""Files up to which `inspect` tells of each column's statistics unasked: it reads the log once more for them."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

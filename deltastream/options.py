@@ -18,7 +18,6 @@ __all__ = [
     "MIN_LANE_WINDOWS",
     "PLANNING_THREADS",
     "SEQUENTIAL_BLOCK_ROWS",
-    "SEQUENTIAL_WINDOW_NBYTES",
     "OrderOptions",
 ]
 
@@ -36,9 +35,6 @@ BLOCK_FILES = 64
 
 SEQUENTIAL_BLOCK_ROWS = 4096
 """Rows of a block without shuffle, where it is no more than the files whose footers are read together."""
-
-SEQUENTIAL_WINDOW_NBYTES = 4 << 20
-"""Bytes of a window without shuffle: several small row groups are handed over together, a larger one alone."""
 
 LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16

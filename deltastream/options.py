@@ -11,6 +11,7 @@ __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
+    "INSPECTED_FOOTERS",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -43,6 +44,9 @@ MIN_LANE_BATCHES = 16
 MIN_LANE_WINDOWS = 16
 """A lane's ends cut row groups, which both sides decode: of 16 windows that is a sixteenth at most. Eight lanes of 5
 windows each read a fifth more."""
+
+INSPECTED_FOOTERS = 64
+"""Footers that `inspect` reads unasked: 10 ms from a warm disk, four rounds of sixteen requests from a store."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

@@ -35,6 +35,7 @@ __all__ = [
 # Bounds what is in flight to a few MB of statistics per thread; larger batches were no faster.
 _BATCH_ROWS = 16_384
 _HEAD_COLUMNS = ("protocol", "metaData", "checkpointMetadata", "sidecar")
+_ACTIONS = frozenset({*_HEAD_COLUMNS, "add", "remove", "txn", "domainMetadata"})
 _DAMAGES = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, LogCorruptError)
 
 
@@ -93,9 +94,7 @@ def read_head(file: CheckpointFile) -> CheckpointHead:
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
             for name in columns:
                 found[name].extend(batch.column(name).drop_null().to_pylist())
-        # A file of something else has no protocol either: that must not pass for a log without one.
-        if not found["sidecar"]:
-            _add_leaves(parquet.schema_arrow, Wanted())
+        _check_actions(parquet.schema_arrow)
         return CheckpointHead(
             parse_protocol(found["protocol"][-1], source=file.name) if found["protocol"] else None,
             parse_metadata(found["metaData"][-1], source=file.name) if found["metaData"] else None,
@@ -119,9 +118,8 @@ def iterate_adds(files: Sequence[CheckpointFile], wanted: Wanted) -> Iterator[Ad
     for file in files:
         try:
             parquet = _open(file)
-            names = parquet.schema_arrow.names
-            if "add" not in names and ("remove" in names or "sidecar" in names):
-                # PROTOCOL.md, "Checkpoints": a column that is missing is null in every row.
+            _check_actions(parquet.schema_arrow)
+            if "add" not in parquet.schema_arrow.names:
                 continue
             columns = _add_leaves(parquet.schema_arrow, wanted)
             for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
@@ -138,6 +136,15 @@ def next_batch(batches: Iterator[AddBatch]) -> AddBatch | None:
     # Arrow's allocator keeps what each batch freed, per thread: 60 MB at 300,000 files.
     pa.default_memory_pool().release_unused()
     return batch
+
+
+def _check_actions(schema: pa.Schema) -> None:
+    """Refuse a file of something else: without protocol and adds, it must not pass for a checkpoint without any."""
+    # A part may lack the columns of actions that it has none of: a column that is missing is null in every row.
+    if _ACTIONS.isdisjoint(schema.names):
+        raise ValueError(f"no column is an action; there are {', '.join(schema.names) or 'none'}")
+    if "add" in schema.names:
+        _add_leaves(schema, Wanted())
 
 
 def _add_leaves(schema: pa.Schema, wanted: Wanted) -> list[str]:

@@ -1,0 +1,105 @@
+"""Owns the schema as it is shown: Delta's type names, nested fields as a tree, physical names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from deltastream.cli.inspection.model import Column
+from deltastream.types import FIELD_ID, PHYSICAL_NAME
+
+__all__ = ["describe_columns", "leaf_paths", "type_name", "types_in"]
+
+_NAMES = {
+    pa.int8(): "byte",
+    pa.int16(): "short",
+    pa.int32(): "integer",
+    pa.int64(): "long",
+    pa.float32(): "float",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.date32(): "date",
+    pa.null(): "void",
+}
+
+
+def describe_columns(schema: pa.Schema) -> tuple[Column, ...]:
+    """Return the schema's columns, each with those below it."""
+    return tuple(_describe(field) for field in schema)
+
+
+def leaf_paths(schema: pa.Schema) -> list[tuple[str, ...]]:
+    """Return the paths of the columns that may have statistics: leaves, through structs alone."""
+    return [path for field in schema for path in _leaves(field, ())]
+
+
+def types_in(schema: pa.Schema) -> Iterator[pa.DataType]:
+    """Yield every type of the schema, at every level."""
+    waiting = [field.type for field in schema]
+    while waiting:
+        type_ = waiting.pop()
+        yield type_
+        waiting.extend(field.type for field in _below(type_))
+
+
+def type_name(type_: pa.DataType) -> str:
+    """Return Delta's name of an Arrow type; Delta PROTOCOL.md, "Schema Serialization Format"."""
+    if pa.types.is_timestamp(type_):
+        return "timestamp" if type_.tz else "timestamp_ntz"
+    if pa.types.is_decimal(type_):
+        return f"decimal({type_.precision},{type_.scale})"
+    if pa.types.is_map(type_):
+        return f"map<{type_name(type_.key_type)},{type_name(type_.item_type)}>"
+    if _is_list(type_):
+        return f"array<{type_name(type_.value_type)}>"
+    if pa.types.is_struct(type_):
+        return "struct"
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return "string"
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+        return "binary"
+    return _NAMES.get(type_, str(type_))
+
+
+def _describe(field: pa.Field) -> Column:
+    metadata = field.metadata or {}
+    physical = metadata.get(PHYSICAL_NAME)
+    field_id = metadata.get(FIELD_ID)
+    return Column(
+        name=field.name,
+        type=type_name(field.type),
+        nullable=field.nullable,
+        physical_name=None if physical is None else physical.decode(),
+        field_id=None if field_id is None else int(field_id),
+        fields=tuple(_describe(below) for below in _shown_below(field.type)),
+    )
+
+
+def _below(type_: pa.DataType) -> list[pa.Field]:
+    if pa.types.is_map(type_):
+        return [type_.key_field, type_.item_field]
+    if _is_list(type_) or pa.types.is_struct(type_):
+        return [type_.field(i) for i in range(type_.num_fields)]
+    return []
+
+
+def _shown_below(type_: pa.DataType) -> list[pa.Field]:
+    below = _below(type_)
+    if pa.types.is_struct(type_) or any(_below(field.type) for field in below):
+        return below
+    # ``array<long>`` and ``map<string,long>`` say all there is.
+    return []
+
+
+def _leaves(field: pa.Field, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    path = (*above, field.name)
+    if pa.types.is_struct(field.type):
+        for below in _below(field.type):
+            yield from _leaves(below, path)
+    elif not _below(field.type):
+        yield path
+
+
+def _is_list(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_))

@@ -30,13 +30,6 @@ class Placement:
     origins: npt.NDArray[np.int64] | None = None
     """The inverse, where the rows are all of the window: gathering is a fifth faster than scattering."""
 
-    @property
-    def indexes(self) -> npt.NDArray[np.int64]:
-        """The rows of the window that they become."""
-        if isinstance(self.positions, slice):
-            return np.arange(self.positions.start, self.positions.stop)
-        return self.positions
-
     def copy_rows(self, target: AnyArray, source: AnyArray) -> None:
         """Copy rows of `source` ``[n, *shape]`` to their places in `target` ``[m, *shape]``."""
         if isinstance(self.positions, slice) or target.dtype == np.object_:

@@ -31,6 +31,15 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    column_statistics: Annotated[
+        bool | None,
+        typer.Option(
+            "--column-statistics/--no-column-statistics",
+            help="Tell in how many files the log has bounds and null counts of each column. "
+            "By default of tables of up to 10,000 files.",
+            show_default=False,
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the version with what deltalake reads.")
     ] = False,
@@ -45,7 +54,13 @@ def inspect(
     from deltastream.cli.inspection.measure import measure
     from deltastream.cli.inspection.read import read_table
 
-    snapshot, read = read_table(table, version=version, timestamp=timestamp, footers=footers)
+    snapshot, read = read_table(
+        table,
+        version=version,
+        timestamp=timestamp,
+        footers=footers,
+        column_statistics=column_statistics,
+    )
     inspection = measure(snapshot, read)
     verification = None
     if verify:

@@ -74,7 +74,6 @@ class _BatchChunks:
             window.positions if self._is_shuffled else None,
             start=window.start,
             stop=window.stop,
-            num_parts=len(window.slices),
             memory=WindowMemory(buffers, charge, window.nbytes),
             transform_slots=self._transform_slots,
             stopped=self._stopped,

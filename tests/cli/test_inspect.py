@@ -4,14 +4,13 @@ import json
 import shutil
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.commands import run_command
+from tests.support.commands import inspected, run_command
 from tests.support.logs import VECTOR, LogFolder, add, metadata, protocol
 from tests.support.tables import add_actions, data_files, write_files, write_numbered
 
@@ -36,12 +35,6 @@ def partitioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deltalake.write_deltalake(root, rows, mode="append", partition_by=["day", "place"])
     deltalake.DeltaTable(root).create_checkpoint()
     return root
-
-
-def inspected(*arguments: object) -> dict[str, Any]:
-    ran = run_command("inspect", *arguments, "--json")
-    assert (ran.code, ran.err) == (0, "")
-    return ran.document
 
 
 def spread(values: list[int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Ran", "run_command"]
+__all__ = ["Ran", "inspected", "run_command"]
 
 _ROOT = Path(__file__).parents[2]
 _LIMIT_S = 60.0
@@ -42,3 +42,10 @@ def run_command(*arguments: object, **environment: str) -> Ran:
         timeout=_LIMIT_S,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def inspected(*arguments: object) -> dict[str, Any]:
+    """Return the document of ``inspect`` with `arguments`, which succeeds."""
+    ran = run_command("inspect", *arguments, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    return ran.document

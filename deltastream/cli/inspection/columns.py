@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
 from deltastream.cli.inspection.model import Column
 from deltastream.types import FIELD_ID, PHYSICAL_NAME
 
-__all__ = ["describe_columns", "leaf_paths", "type_name", "types_in"]
+__all__ = ["describe_columns", "fields_in", "has_variants", "is_variant", "leaf_paths", "type_name"]
 
 _NAMES = {
     pa.int8(): "byte",
@@ -24,23 +24,46 @@ _NAMES = {
 }
 
 
-def describe_columns(schema: pa.Schema) -> tuple[Column, ...]:
-    """Return the schema's columns, each with those below it."""
-    return tuple(_describe(field) for field in schema)
+def describe_columns(schema: pa.Schema, *, variants: bool = False) -> tuple[Column, ...]:
+    """Return the schema's columns, each with those below it.
+
+    Args:
+        variants: Whether the table may have variants, whose Arrow type is that of any struct of their two fields.
+    """
+    return tuple(_describe(field, variants) for field in schema)
 
 
-def leaf_paths(schema: pa.Schema) -> list[tuple[str, ...]]:
-    """Return the paths of the columns that may have statistics: leaves, through structs alone."""
-    return [path for field in schema for path in _leaves(field, ())]
+def leaf_paths(schema: pa.Schema, *, variants: bool = False) -> list[tuple[str, ...]]:
+    """Return the paths of the columns that may have statistics: leaves, through structs alone, without variants."""
+    return [path for field in schema for path in _leaves(field, (), variants)]
 
 
-def types_in(schema: pa.Schema) -> Iterator[pa.DataType]:
-    """Yield every type of the schema, at every level."""
-    waiting = [field.type for field in schema]
+def has_variants(reader_features: Collection[str]) -> bool:
+    """Say whether a table of these features may have variants."""
+    return any(feature.startswith("variantType") for feature in reader_features)
+
+
+def is_variant(field: pa.Field) -> bool:
+    """Say whether a field is stored as a variant is; mapped columns that look alike have names of their own."""
+    type_ = field.type
+    if not pa.types.is_struct(type_) or type_.num_fields != 2:
+        return False
+    below = _below(type_)
+    return {one.name for one in below} == {"metadata", "value"} and all(
+        pa.types.is_binary(one.type)
+        and not one.nullable
+        and PHYSICAL_NAME not in (one.metadata or {})
+        for one in below
+    )
+
+
+def fields_in(schema: pa.Schema) -> Iterator[pa.Field]:
+    """Yield every field of the schema, at every level."""
+    waiting = list(schema)
     while waiting:
-        type_ = waiting.pop()
-        yield type_
-        waiting.extend(field.type for field in _below(type_))
+        field = waiting.pop()
+        yield field
+        waiting.extend(_below(field.type))
 
 
 def type_name(type_: pa.DataType) -> str:
@@ -62,17 +85,20 @@ def type_name(type_: pa.DataType) -> str:
     return _NAMES.get(type_, str(type_))
 
 
-def _describe(field: pa.Field) -> Column:
+def _describe(field: pa.Field, variants: bool) -> Column:
+    is_leaf = variants and is_variant(field)
     metadata = field.metadata or {}
     physical = metadata.get(PHYSICAL_NAME)
     field_id = metadata.get(FIELD_ID)
     return Column(
         name=field.name,
-        type=type_name(field.type),
+        type="variant" if is_leaf else type_name(field.type),
         nullable=field.nullable,
         physical_name=None if physical is None else physical.decode(),
         field_id=None if field_id is None else int(field_id),
-        fields=tuple(_describe(below) for below in _shown_below(field.type)),
+        fields=()
+        if is_leaf
+        else tuple(_describe(below, variants) for below in _shown_below(field.type)),
     )
 
 
@@ -92,11 +118,13 @@ def _shown_below(type_: pa.DataType) -> list[pa.Field]:
     return []
 
 
-def _leaves(field: pa.Field, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _leaves(field: pa.Field, above: tuple[str, ...], variants: bool) -> Iterator[tuple[str, ...]]:
     path = (*above, field.name)
+    if variants and is_variant(field):
+        return
     if pa.types.is_struct(field.type):
         for below in _below(field.type):
-            yield from _leaves(below, path)
+            yield from _leaves(below, path, variants)
     elif not _below(field.type):
         yield path
 

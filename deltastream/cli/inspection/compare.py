@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deltastream.cli.inspection.columns import describe_columns
+from deltastream.cli.inspection.columns import describe_columns, has_variants
 from deltastream.cli.inspection.model import Column, Difference, Verification
 from deltastream.types import Snapshot
 
@@ -56,8 +56,9 @@ def _compare_heads(ours: Snapshot, theirs: Theirs) -> Iterator[Difference]:
     yield from _differ(
         "partition columns", list(ours.partition_columns), list(theirs.partition_columns)
     )
-    mine = dict(_flatten(describe_columns(ours.schema)))
-    other = dict(_flatten(describe_columns(theirs.schema)))
+    variants = has_variants(ours.reader_features)
+    mine = dict(_flatten(describe_columns(ours.schema, variants=variants)))
+    other = dict(_flatten(describe_columns(theirs.schema, variants=variants)))
     for path in dict.fromkeys([*mine, *other]):
         yield from _differ(f"column {path}", mine.get(path), other.get(path))
     yield from _differ("order of columns", ours.schema.names, theirs.schema.names)

@@ -7,7 +7,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deltastream.cli.inspection.columns import describe_columns, leaf_paths, types_in
+from deltastream.cli.inspection.columns import (
+    describe_columns,
+    fields_in,
+    has_variants,
+    is_variant,
+    leaf_paths,
+)
 from deltastream.cli.inspection.distribution import distribution
 from deltastream.cli.inspection.footers import Footers
 from deltastream.cli.inspection.model import (
@@ -39,9 +45,8 @@ Counts = npt.NDArray[np.int64]
 
 def statistics_paths(snapshot: Snapshot) -> list[tuple[str, ...]]:
     """Return the columns that may have statistics."""
-    return [
-        path for path in leaf_paths(snapshot.schema) if path[0] not in snapshot.partition_columns
-    ]
+    paths = leaf_paths(snapshot.schema, variants=has_variants(snapshot.reader_features))
+    return [path for path in paths if path[0] not in snapshot.partition_columns]
 
 
 def measure(snapshot: Snapshot, footers: Footers | None = None) -> Inspection:
@@ -66,7 +71,7 @@ def measure(snapshot: Snapshot, footers: Footers | None = None) -> Inspection:
         version=snapshot.version,
         table_id=snapshot.table_id,
         protocol=_protocol(snapshot),
-        columns=describe_columns(snapshot.schema),
+        columns=describe_columns(snapshot.schema, variants=has_variants(snapshot.reader_features)),
         partition_columns=snapshot.partition_columns,
         configuration=hide_secrets(snapshot.configuration),
         files=_files(nbytes, files["modified_ms"]),
@@ -104,7 +109,10 @@ def _in_use(feature: str, snapshot: Snapshot) -> bool | None:
             vectors = snapshot.files["deletion_vector"]
             return bool(vectors.null_count < len(vectors))
         case "timestampNtz":
-            return any(pa.types.is_timestamp(t) and t.tz is None for t in types_in(snapshot.schema))
+            types = [field.type for field in fields_in(snapshot.schema)]
+            return any(pa.types.is_timestamp(type_) and type_.tz is None for type_ in types)
+        case "variantType" | "variantType-preview":
+            return any(map(is_variant, fields_in(snapshot.schema)))
         case _:
             return None
 

@@ -41,10 +41,9 @@ class FooterReader:
         self._read = read
         self._num_threads = num_threads
         self._pending: dict[int, _Pending] = {}
-        self.num_read = 0
 
     def __repr__(self) -> str:
-        return f"<FooterReader {self.num_read} read, {len(self._pending)} held>"
+        return f"<FooterReader, {len(self._pending)} held>"
 
     def prefetch(self, files: Sequence[int]) -> None:
         """Begin to read the footers of `files`, in this order, in as many jobs at once as there are threads."""
@@ -100,7 +99,6 @@ class FooterReader:
                 pending.done.set()
 
     def _arrived(self, file: int, footer: Footer) -> None:
-        self.num_read += 1
         if (pending := self._pending.get(file)) is not None:
             pending.footer = footer
             pending.done.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from deltastream.decode import Projection
 from deltastream.options import OrderOptions
+from deltastream.pipeline.footer_cache import FooterCache
 from deltastream.pipeline.selector import RowFilter
 from deltastream.plan import EpochOrder
 from deltastream.types import Snapshot
@@ -40,6 +41,7 @@ class ReadPlan:
     row_filter: RowFilter | None
     """None: no filter, or one that every row of the files passes."""
     order: OrderOptions
+    footers: FooterCache = field(default_factory=FooterCache, kw_only=True, compare=False)
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:
         return EpochOrder(self.live_rows, self.order, lanes=lanes, epoch=epoch)

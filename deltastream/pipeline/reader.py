@@ -52,6 +52,7 @@ class Reader(Generic[C]):
     ) -> None:
         """`chunks` says what becomes of the decoded row groups."""
         self._plan = plan
+        self._footers = plan.footers
         self._projection = plan.projection
         self._order = order
         self._chunks = chunks
@@ -98,7 +99,6 @@ class Reader(Generic[C]):
                     charge = await self._budget.acquire(self._estimate(read))
                     self._read_window(key, read, charge, self._slots.reserve())
                     lane.prefetch()
-                    self.num_footers = footers.num_read
         except Exception as error:
             # What was read before it is delivered before it.
             self._slots.reserve().fail(error)
@@ -118,10 +118,21 @@ class Reader(Generic[C]):
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        vectors = await self._selector.read_vectors(files)
-        return await self._pool.run(
-            lambda: [self._footer(file, vectors.get(file)) for file in files]
-        )
+        new = [file for file in files if self._footers.get(file) is None]
+        found: dict[int, Footer] = {}
+        if new:
+            vectors = await self._selector.read_vectors(new)
+            read = await self._pool.run(
+                lambda: [self._footer(file, vectors.get(file)) for file in new]
+            )
+            found.update(zip(new, read, strict=True))
+            self.num_footers += len(new)
+        return [found.get(file) or self._known(file) for file in files]
+
+    def _known(self, file: int) -> Footer:
+        footer = self._footers.get(file)
+        assert footer is not None
+        return footer
 
     def _footer(self, file: int, vector: bytes | None) -> Footer:
         selection = self._selector.select(file, vector)
@@ -139,6 +150,7 @@ class Reader(Generic[C]):
             raise FileCorruptError(
                 f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
             )
+        self._footers.put(file, footer)
         return footer
 
     def _estimate(self, read: WindowRead) -> int:

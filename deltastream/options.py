@@ -11,12 +11,13 @@ __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
+    "INSPECTED_FOOTERS",
+    "INSPECTED_STATISTICS_FILES",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
     "PLANNING_THREADS",
     "SEQUENTIAL_BLOCK_ROWS",
-    "SEQUENTIAL_WINDOW_NBYTES",
     "OrderOptions",
 ]
 
@@ -35,14 +36,17 @@ BLOCK_FILES = 64
 SEQUENTIAL_BLOCK_ROWS = 4096
 """Rows of a block without shuffle, where it is no more than the files whose footers are read together."""
 
-SEQUENTIAL_WINDOW_NBYTES = 4 << 20
-"""Bytes of a window without shuffle: several small row groups are handed over together, a larger one alone."""
-
 LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16
 MIN_LANE_WINDOWS = 16
 """A lane's ends cut row groups, which both sides decode: of 16 windows that is a sixteenth at most. Eight lanes of 5
 windows each read a fifth more."""
+
+INSPECTED_FOOTERS = 64
+"""Footers that `inspect` reads unasked: 10 ms from a warm disk, four rounds of sixteen requests from a store."""
+
+INSPECTED_STATISTICS_FILES = 10_000
+"""Files up to which `inspect` tells of each column's statistics unasked: it reads the log once more for them."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

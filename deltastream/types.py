@@ -147,8 +147,9 @@ class Snapshot:
     partitions: pa.Table
     """One column per partition column, typed as in `schema`."""
     statistics: pa.Table | None = None
-    """For each column path that was asked for, in that order, ``struct<min, max, null_count>``: no value but NaN lies
-    outside ``[min, max]``, and there are at most `null_count` nulls; each is null where the log says nothing sure."""
+    """For each column path that was asked for, in that order, ``struct<min, max, null_count>``: no live value but NaN
+    lies outside ``[min, max]``, which need not be values of the column, and at most `null_count` live rows are null;
+    each is null where the log says nothing sure. A file whose rows are all null may have any bounds."""
 
     def __post_init__(self) -> None:
         if self.files.num_rows != self.partitions.num_rows and self.partition_columns:

@@ -164,6 +164,9 @@ def deletion_vectors(
 def log_scale(
     files: Annotated[str, typer.Option(help="Add actions in the checkpoint.")] = "300000,1000000",
     statistics: Annotated[str, typer.Option(help="Columns with statistics.")] = "3,34",
+    one_vector_in: Annotated[
+        int | None, typer.Option(help="Every so many-th file has a deletion vector.")
+    ] = None,
     repeats: Repeats = 3,
     cache: Cache = DEFAULT_CACHE,
     name: Name = "log-scale",
@@ -174,6 +177,7 @@ def log_scale(
         [int(size) for size in statistics.split(",")],
         cache / "tables",
         repeats,
+        one_vector_in,
     )
     report.show()
     report.save(name)

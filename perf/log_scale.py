@@ -23,18 +23,28 @@ _OPENERS = {
 
 
 def run(
-    sizes: Sequence[int], statistics_columns: Sequence[int], folder: Path, repeats: int
+    sizes: Sequence[int],
+    statistics_columns: Sequence[int],
+    folder: Path,
+    repeats: int,
+    one_vector_in: int | None = None,
 ) -> Report:
-    """Open tables of `sizes` add actions with statistics on so many columns, openers interleaved."""
+    """Open tables of `sizes` add actions with statistics on so many columns, openers interleaved.
+
+    Args:
+        one_vector_in: Every so many-th add action has a deletion vector; None: none has.
+    """
+    vectors = "" if one_vector_in is None else f", a deletion vector on one in {one_vector_in}"
     rows: list[list[str]] = []
     figures: list[dict[str, object]] = []
     for num_files in sizes:
         for num_columns in statistics_columns:
             table = fabricate_table(
-                folder / f"log-{num_files}-{num_columns}",
+                folder / f"log-{num_files}-{num_columns}-{one_vector_in or 0}",
                 num_files=num_files,
                 num_columns=num_columns,
                 with_files=False,
+                one_vector_in=one_vector_in,
             )
             for name, seen in _open_in_turns(table, repeats).items():
                 open_s = statistics.median(one.open_s for one in seen)
@@ -47,11 +57,12 @@ def run(
                         "name": name,
                         "num_files": num_files,
                         "num_statistics_columns": num_columns,
+                        "one_vector_in": one_vector_in,
                         "seen": [dataclasses.asdict(one) for one in seen],
                     }
                 )
     head = ("", "adds x columns with statistics", "open", "peak over imports", "kept")
-    return Report("Opening a table with a large checkpoint", head, rows, figures)
+    return Report(f"Opening a table with a large checkpoint{vectors}", head, rows, figures)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

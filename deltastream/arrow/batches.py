@@ -24,25 +24,24 @@ _LANE: LaneKey = (0, False)
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of a window, a batch a row group. They own their memory; the charges last while it waits here."""
+    """The rows of one row group. They own their memory; the charges are for as long as it waits here."""
 
-    batches: list[pa.RecordBatch]
+    batch: pa.RecordBatch
     charges: tuple[Charge, ...]
 
     @property
     def nbytes(self) -> int:
-        return sum(int(batch.nbytes) for batch in self.batches)
+        return int(self.batch.nbytes)
 
 
 class _RowsBuilder:
-    """Keeps the decoded columns themselves."""
+    """Keeps the decoded columns themselves: without shuffle a window is one slice of one row group."""
 
     def __init__(self, schema: pa.Schema, charge: Charge, buffers: BufferPool) -> None:
         self._schema = schema
         self._charge = charge
         self._buffers = buffers
-        self._batches: dict[int, pa.RecordBatch] = {}
-        """By the row of the window at which they start."""
+        self._batch: pa.RecordBatch | None = None
 
     def add(
         self,
@@ -55,21 +54,21 @@ class _RowsBuilder:
         columns = decode(self._schema.names, ())
         arrays = [_as_type(columns[field.name], field.type) for field in self._schema]
         if arrays:
-            self._batches[rows.start] = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+            self._batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         else:
             # A struct array has a length also without fields; a record batch gets its own from it.
             no_fields = pa.array([{}] * (rows.stop - rows.start), pa.struct([]))
-            self._batches[rows.start] = pa.RecordBatch.from_struct_array(no_fields)
+            self._batch = pa.RecordBatch.from_struct_array(no_fields)
 
     def finish(self) -> _Rows:
-        batches = [self._batches[start] for start in sorted(self._batches)]
+        assert self._batch is not None
         # The charge was an estimate.
-        nbytes, charged = sum(int(batch.nbytes) for batch in batches), self._charge.nbytes
+        nbytes, charged = int(self._batch.nbytes), self._charge.nbytes
         self._charge.reduce(charged - nbytes)
         charges = [self._charge]
         if nbytes > charged:
             charges.append(self._buffers.charge(nbytes - charged))
-        return _Rows(batches, tuple(charges))
+        return _Rows(self._batch, tuple(charges))
 
 
 class _ArrowChunks:
@@ -124,9 +123,10 @@ class ArrowBatches(EngineIterator[pa.RecordBatch, _Rows]):
             raise StopIteration from None
         for charge in rows.charges:
             charge.release()
-        for batch in rows.batches:
-            step = self._max_rows or batch.num_rows
-            self._ready.extend(batch.slice(i, step) for i in range(0, batch.num_rows, step))
+        step = self._max_rows or rows.batch.num_rows
+        self._ready.extend(
+            rows.batch.slice(start, step) for start in range(0, rows.batch.num_rows, step)
+        )
 
     def _forget(self) -> None:
         self._is_open = False

@@ -55,19 +55,17 @@ class ChunkBuilder:
         *,
         start: int,
         stop: int,
-        num_parts: int,
         memory: WindowMemory,
         transform_slots: BoundedSemaphore,
         stopped: Event,
     ) -> None:
         """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
 
-        It is called once, in the first pool thread that comes; None: every row stays where it is. The rows come in
-        `num_parts` calls of `add`. Once `stopped` is set, no further row is transformed.
+        It is called once, in the first pool thread that comes; None: every row stays where it is, and all come at
+        once. Once `stopped` is set, no further row is transformed.
         """
         self._layout = layout
         self._make_positions = positions
-        self._is_assembled = positions is not None or num_parts > 1
         self._positions: npt.NDArray[np.int64] | None = None
         self._start = start
         self._stop = stop
@@ -159,7 +157,8 @@ class ChunkBuilder:
     ) -> None:
         target = self._arrays.get(name)
         if isinstance(values, RaggedRows) and name in self._ragged:
-            self._ragged[name].add(places.indexes, values)
+            assert isinstance(places.positions, np.ndarray)
+            self._ragged[name].add(places.positions, values)
         elif isinstance(target, np.ndarray) and isinstance(values, np.ndarray):
             places.copy_rows(target, values)
         else:
@@ -177,7 +176,7 @@ class ChunkBuilder:
 
     def _is_copied(self, field: Field) -> bool:
         """Whether a field's values are copied to memory of the window; otherwise the decoded memory is kept."""
-        return self._is_assembled or field.kind == "stack"
+        return self._make_positions is not None or field.kind == "stack"
 
     def _allocate(self) -> None:
         """Make the arrays that rows are copied to, parts of one buffer, when the first row group comes."""

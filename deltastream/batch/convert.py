@@ -37,9 +37,13 @@ def convert(
     mask = validity(column) if field.spec.null_mask else None
     if mask is None and column.null_count and field.spec.fill_null is None and not _is_void(column):
         name = field.column_name(index)
+        rule = (
+            f"FieldSpec({name!r}, null_mask=True) keeps them as None and marks them in a second tensor"
+            if field.kind == "objects"
+            else f"FieldSpec({name!r}, fill_null=VALUE), or null_mask=True for a second tensor that marks them"
+        )
         raise NullValueError(
-            f"{context}: column {name!r} has {column.null_count} nulls; say what they become: "
-            f"FieldSpec({name!r}, fill_null=VALUE), or null_mask=True for a second tensor that marks them"
+            f"{context}: column {name!r} has {column.null_count} nulls; say what they become: {rule}"
         )
     match field.kind:
         case "objects":

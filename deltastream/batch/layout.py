@@ -114,7 +114,7 @@ class Field:
 
     @property
     def is_bfloat16(self) -> bool:
-        return self.spec.dtype == "bfloat16"
+        return self.spec.dtype == "bfloat16" and self.kind != "validity"
 
     @property
     def fill(self) -> int | float | bool:

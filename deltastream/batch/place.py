@@ -41,13 +41,6 @@ class Placement:
             return Placement(self.positions, numbers[self.origins])
         return Placement(self.positions, sources=numbers)
 
-    @property
-    def indexes(self) -> npt.NDArray[np.int64]:
-        """The rows of the window that they become."""
-        if isinstance(self.positions, slice):
-            return np.arange(self.positions.start, self.positions.stop)
-        return self.positions
-
     def copy_rows(self, target: AnyArray, source: AnyArray) -> None:
         """Copy rows of `source` ``[n, *shape]`` to their places in `target` ``[m, *shape]``."""
         if target.dtype == np.object_ or (

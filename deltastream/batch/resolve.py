@@ -107,7 +107,7 @@ def _expand(source: _Source) -> Iterator[_Source]:
         yield from _expand(leaf)
     if spec.null_mask:
         *outer, key = source.keys
-        yield _Source(spec, source.columns, (*outer, f"{key}_mask"))
+        yield _Source(spec, source.columns, (*outer, f"{key}_mask"), is_inside=True)
 
 
 def _check_names(fields: Sequence[Field]) -> None:

@@ -61,6 +61,8 @@ class _BatchChunks:
 
     def __init__(self, layout: Layout, is_shuffled: bool, transform_threads: int) -> None:
         self._layout = layout
+        # Ragged values stay where they were decoded until the window is complete.
+        self.holds_decoded = layout.has_ragged
         self._is_shuffled = is_shuffled
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
@@ -72,7 +74,6 @@ class _BatchChunks:
             window.positions if self._is_shuffled else None,
             start=window.start,
             stop=window.stop,
-            num_parts=len(window.slices),
             memory=WindowMemory(buffers, charge, window.nbytes),
             transform_slots=self._transform_slots,
             stopped=self._stopped,

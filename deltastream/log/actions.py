@@ -20,6 +20,7 @@ ADDS = pa.schema(
         ("modified_ms", pa.int64()),
         ("num_records", pa.int64()),
         ("deletion_vector", DELETION_VECTOR),
+        ("stats", pa.string()),
         ("partition_values", pa.map_(pa.string(), pa.string())),
     ]
 )

@@ -15,15 +15,16 @@ from deltastream.log.checkpoint_file import (
     CheckpointFile,
     CheckpointHead,
     CheckpointUnreadableError,
+    Wanted,
     iterate_adds,
     next_batch,
     parse_adds,
     read_head,
+    with_wanted,
 )
 from deltastream.log.commit import CommitFile, parse_json_checkpoint
 from deltastream.log.listing import LOG_FOLDER, Checkpoint
 from deltastream.log.ordered import map_ordered
-from deltastream.log.partition_values import with_partitions
 from deltastream.storage import Storage
 
 __all__ = ["CheckpointReader", "CheckpointUnreadableError", "open_checkpoint"]
@@ -80,14 +81,14 @@ class CheckpointReader:
         self._files = files
         self._adds = adds
 
-    async def read_adds(self, partition_columns: Sequence[str]) -> pa.Table:
-        """Return the adds, also those of the sidecars: the columns of `ADDS`, partition values as their own.
+    async def read_adds(self, wanted: Wanted) -> pa.Table:
+        """Return the adds, also those of the sidecars, as `parse_adds` does.
 
         Raises:
             CheckpointUnreadableError: A file is damaged, or a sidecar is gone.
         """
         sidecars = [await _open(self._storage, _sidecar_path(path)) for path in self.head.sidecars]
-        batches = iterate_adds([*self._files, *sidecars], partitioned=bool(partition_columns))
+        batches = iterate_adds([*self._files, *sidecars], wanted)
         turn = anyio.Lock()
 
         async def read_some(_: int) -> list[pa.Table]:
@@ -98,12 +99,12 @@ class CheckpointReader:
                     batch = await self._pool.run(next_batch, batches)
                 if batch is None:
                     return tables
-                tables.append(await self._pool.run(parse_adds, batch, partition_columns))
+                tables.append(await self._pool.run(parse_adds, batch, wanted))
 
         num_tasks = self._pool.num_threads
         shares = await map_ordered(read_some, range(num_tasks), num_tasks=num_tasks)
         embedded = ADDS.empty_table() if self._adds is None else self._adds
-        tables = [with_partitions(embedded, partition_columns)]
+        tables = [await self._pool.run(with_wanted, embedded, wanted)]
         return pa.concat_tables([*tables, *(table for share in shares for table in share)])
 
 

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 
 from deltastream.errors import LogCorruptError
 from deltastream.log.actions import Metadata, Protocol, parse_metadata, parse_protocol
+from deltastream.log.column_statistics import parsed_columns, with_statistics
 from deltastream.log.deletion_vectors import descriptors_from_struct
+from deltastream.log.leaves import Leaf, child_type
 from deltastream.log.partition_values import with_partitions
 from deltastream.log.paths import decode_paths
 from deltastream.log.statistics import num_records
@@ -22,15 +24,18 @@ __all__ = [
     "CheckpointFile",
     "CheckpointHead",
     "CheckpointUnreadableError",
+    "Wanted",
     "iterate_adds",
     "next_batch",
     "parse_adds",
     "read_head",
+    "with_wanted",
 ]
 
 # Bounds what is in flight to a few MB of statistics per thread; larger batches were no faster.
 _BATCH_ROWS = 16_384
 _HEAD_COLUMNS = ("protocol", "metaData", "checkpointMetadata", "sidecar")
+_ACTIONS = frozenset({*_HEAD_COLUMNS, "add", "remove", "txn", "domainMetadata"})
 _DAMAGES = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, LogCorruptError)
 
 
@@ -52,6 +57,16 @@ class CheckpointFile:
     """How messages name it."""
     source: str | pa.Buffer
     """The path to open, or the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of an add action beyond what all snapshots have."""
+
+    partitions: tuple[str, ...] = ()
+    """The physical names of the partition columns."""
+    leaves: tuple[Leaf, ...] = ()
+    """The columns whose statistics are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +94,7 @@ def read_head(file: CheckpointFile) -> CheckpointHead:
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
             for name in columns:
                 found[name].extend(batch.column(name).drop_null().to_pylist())
-        # A file of something else has no protocol either: that must not pass for a log without one.
-        if not found["sidecar"]:
-            _add_leaves(parquet.schema_arrow, partitioned=False)
+        _check_actions(parquet.schema_arrow)
         return CheckpointHead(
             parse_protocol(found["protocol"][-1], source=file.name) if found["protocol"] else None,
             parse_metadata(found["metaData"][-1], source=file.name) if found["metaData"] else None,
@@ -100,16 +113,15 @@ class AddBatch:
     adds: pa.RecordBatch
 
 
-def iterate_adds(files: Sequence[CheckpointFile], *, partitioned: bool) -> Iterator[AddBatch]:
+def iterate_adds(files: Sequence[CheckpointFile], wanted: Wanted) -> Iterator[AddBatch]:
     """Yield the adds of `files`, file after file; CheckpointUnreadableError where one is damaged."""
     for file in files:
         try:
             parquet = _open(file)
-            names = parquet.schema_arrow.names
-            if "add" not in names and ("remove" in names or "sidecar" in names):
-                # PROTOCOL.md, "Checkpoints": a column that is missing is null in every row.
+            _check_actions(parquet.schema_arrow)
+            if "add" not in parquet.schema_arrow.names:
                 continue
-            columns = _add_leaves(parquet.schema_arrow, partitioned=partitioned)
+            columns = _add_leaves(parquet.schema_arrow, wanted)
             for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
                 adds = batch.column("add").drop_null()
                 if len(adds) > 0:
@@ -126,26 +138,32 @@ def next_batch(batches: Iterator[AddBatch]) -> AddBatch | None:
     return batch
 
 
-def _add_leaves(schema: pa.Schema, *, partitioned: bool) -> list[str]:
+def _check_actions(schema: pa.Schema) -> None:
+    """Refuse a file of something else: without protocol and adds, it must not pass for a checkpoint without any."""
+    # A part may lack the columns of actions that it has none of: a column that is missing is null in every row.
+    if _ACTIONS.isdisjoint(schema.names):
+        raise ValueError(f"no column is an action; there are {', '.join(schema.names) or 'none'}")
+    if "add" in schema.names:
+        _add_leaves(schema, Wanted())
+
+
+def _add_leaves(schema: pa.Schema, wanted: Wanted) -> list[str]:
     fields = {field.name: field.type for field in schema.field("add").type}
-    wanted = ["path", "size", "modificationTime"]
-    if partitioned:
-        wanted.append("partitionValues")
-    if absent := [name for name in wanted if name not in fields]:
+    names = ["path", "size", "modificationTime"]
+    if wanted.partitions:
+        names.append("partitionValues")
+    if absent := [name for name in names if name not in fields]:
         raise ValueError(f"the add actions have no {', '.join(absent)}")
-    wanted += [name for name in ("stats", "deletionVector") if name in fields]
-    parsed = fields.get("stats_parsed")
-    if (
-        parsed is not None
-        and pa.types.is_struct(parsed)
-        and parsed.get_field_index("numRecords") >= 0
-    ):
-        wanted.append("stats_parsed.numRecords")
-    return [f"add.{name}" for name in wanted]
+    names += [name for name in ("stats", "deletionVector") if name in fields]
+    parsed = fields.get("stats_parsed", pa.null())
+    if child_type(parsed, ["numRecords"]) is not None:
+        names.append("stats_parsed.numRecords")
+    names += [f"stats_parsed.{name}" for name in parsed_columns(parsed, wanted.leaves)]
+    return [f"add.{name}" for name in names]
 
 
-def parse_adds(batch: AddBatch, partition_columns: Sequence[str]) -> pa.Table:
-    """Return the columns of `ADDS`, partition values as columns of their own.
+def parse_adds(batch: AddBatch, wanted: Wanted) -> pa.Table:
+    """Return the columns of `ADDS`, partition values and statistics as columns of their own.
 
     Raises:
         CheckpointUnreadableError: An action lacks what the protocol asks for.
@@ -153,27 +171,37 @@ def parse_adds(batch: AddBatch, partition_columns: Sequence[str]) -> pa.Table:
     adds = batch.adds
     columns = dict(zip(adds.schema.names, adds.columns, strict=True))
     parsed = columns.get("stats_parsed")
-    texts = columns.get("stats")
     try:
+        texts = columns["stats"].cast(pa.string()) if "stats" in columns else None
         table = pa.table(
             {
                 "path": decode_paths(_required(columns, "path", pa.string())),
                 "nbytes": _required(columns, "size", pa.int64()),
                 "modified_ms": _required(columns, "modificationTime", pa.int64()),
-                "num_records": num_records(
-                    None if texts is None else texts.cast(pa.string()),
-                    None if parsed is None else pc.struct_field(parsed, "numRecords"),
-                    len(adds),
-                ),
+                "num_records": num_records(texts, _counts(parsed), len(adds)),
                 "deletion_vector": descriptors_from_struct(
                     columns.get("deletionVector"), len(adds)
                 ),
                 "partition_values": columns.get("partitionValues", pa.nulls(len(adds))),
             }
         )
-        return with_partitions(table, partition_columns)
+        table = with_partitions(table, wanted.partitions)
+        return with_statistics(table, wanted.leaves, texts=texts, parsed=parsed)
     except _DAMAGES as error:
         raise CheckpointUnreadableError.of(batch.name, error) from error
+
+
+def with_wanted(adds: pa.Table, wanted: Wanted) -> pa.Table:
+    """Give adds that were read from JSON, with the columns of `ADDS`, the columns of `parse_adds`."""
+    texts = pa.concat_arrays([*adds.column("stats").chunks, pa.array([], pa.string())])
+    adds = with_partitions(adds.drop_columns(["stats"]), wanted.partitions)
+    return with_statistics(adds, wanted.leaves, texts=texts, parsed=None)
+
+
+def _counts(parsed: pa.StructArray | None) -> pa.Array | None:
+    if parsed is None or child_type(parsed.type, ["numRecords"]) is None:
+        return None
+    return pc.struct_field(parsed, "numRecords")
 
 
 def _required(columns: dict[str, Any], name: str, type_: pa.DataType) -> pa.Array:
@@ -185,4 +213,5 @@ def _required(columns: dict[str, Any], name: str, type_: pa.DataType) -> pa.Arra
 
 def _open(file: CheckpointFile) -> pq.ParquetFile:
     source = file.source if isinstance(file.source, str) else pa.BufferReader(file.source)
-    return pq.ParquetFile(source, memory_map=True)
+    # Statistics of timestamps may be INT96, which Arrow reads in nanoseconds: years after 2262 would wrap.
+    return pq.ParquetFile(source, memory_map=True, coerce_int96_timestamp_unit="us")

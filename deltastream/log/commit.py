@@ -61,20 +61,26 @@ class Commit:
     """The keys of the removes."""
 
 
-def parse_commits(files: Sequence[CommitFile]) -> list[Commit]:
+def parse_commits(files: Sequence[CommitFile], *, keep_statistics: bool = False) -> list[Commit]:
     """Parse commit files, together: columns are made once, and each commit has its part of them.
+
+    Args:
+        keep_statistics: Whether the column ``stats`` is filled.
 
     Raises:
         LogCorruptError: A commit is empty, cut off, no JSON, or an action lacks what the protocol asks for.
     """
     actions = [_read_actions(file) for file in files]
     try:
-        adds = _add_columns([add for one in actions for add in one.adds])
+        adds = _add_columns(
+            [add for one in actions for add in one.adds], keep_statistics=keep_statistics
+        )
         removed = file_keys(*_identities([remove for one in actions for remove in one.removes]))
     except _MALFORMED as error:
         if len(files) > 1:
             # One of them is damaged: say which.
-            return [commit for file in files for commit in parse_commits([file])]
+            each = [parse_commits([file], keep_statistics=keep_statistics) for file in files]
+            return [commit for (commit,) in each]
         raise _malformed(files[0], error) from error
     added = file_keys(adds.column("path"), adds.column("deletion_vector"))
     commits = []
@@ -110,7 +116,7 @@ def parse_json_checkpoint(file: CommitFile) -> tuple[CheckpointHead, pa.Table]:
             tuple(action["version"] for action in actions.checkpoints),
             tuple(action["path"] for action in actions.sidecars),
         )
-        return head, _add_columns(actions.adds)
+        return head, _add_columns(actions.adds, keep_statistics=True)
     except _MALFORMED as error:
         raise _malformed(file, error) from error
 
@@ -174,7 +180,7 @@ def _skip_blank(text: str, position: int) -> int:
     return position if match is None else match.end()
 
 
-def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
+def _add_columns(adds: list[dict[str, Any]], *, keep_statistics: bool) -> pa.Table:
     paths, deletion_vectors = _identities(adds)
     texts = pa.array([add.get("stats") for add in adds], pa.string())
     # Some writers leave partitionValues out where there are none.
@@ -186,6 +192,7 @@ def _add_columns(adds: list[dict[str, Any]]) -> pa.Table:
             pa.array([_integer(add["modificationTime"]) for add in adds], pa.int64()),
             num_records(texts, None, len(adds)),
             deletion_vectors,
+            texts if keep_statistics else pa.nulls(len(adds), pa.string()),
             pa.array(partition_values, ADDS.field("partition_values").type),
         ],
         schema=ADDS,

@@ -35,7 +35,9 @@ async def read_commit(storage: Storage, version: int) -> bytes:
     return (await _read(storage, [version]))[0]
 
 
-async def read_commits(storage: Storage, versions: range, *, pool: DecodePool) -> list[Commit]:
+async def read_commits(
+    storage: Storage, versions: range, *, keep_statistics: bool, pool: DecodePool
+) -> list[Commit]:
     """Read and parse the commits of `versions`, many at a time; the result is in their order.
 
     Raises:
@@ -49,7 +51,7 @@ async def read_commits(storage: Storage, versions: range, *, pool: DecodePool) -
             CommitFile(version, data, commit_name(storage, version))
             for version, data in zip(part, contents, strict=True)
         ]
-        return await pool.run(parse_commits, files)
+        return await pool.run(parse_commits, files, keep_statistics=keep_statistics)
 
     parts = [
         versions[i : i + _COMMITS_TOGETHER] for i in range(0, len(versions), _COMMITS_TOGETHER)

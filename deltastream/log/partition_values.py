@@ -17,6 +17,8 @@ __all__ = ["PARTITION_PREFIX", "parse_partition_values", "with_partitions"]
 PARTITION_PREFIX = "partition/"
 
 _INTEGER = "^-?[0-9]+$"
+# More digits wrap around in 128 bits, without an error.
+_UP_TO_38_DIGITS = "^[+-]?[0.]*([^0-9]*[0-9]){0,38}[^0-9]*$"
 _BOOLEAN = "(?i)^(true|false)$"
 _WITH_ZONE = "(Z|[+-][0-9]{2}:?[0-9]{2})$"
 # Arrow's parser takes no digits beyond the unit.
@@ -79,6 +81,8 @@ def _parse(texts: pa.Array, type_: pa.DataType) -> pa.Array:
         return _matching(texts, _INTEGER).cast(type_)
     if pa.types.is_boolean(type_):
         return _matching(texts, _BOOLEAN).cast(type_)
+    if pa.types.is_decimal(type_):
+        return _matching(texts, _UP_TO_38_DIGITS).cast(type_)
     if pa.types.is_temporal(type_):
         try:
             return _parse_times(texts, type_)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from deltastream.log.deletion_vectors import unique_ids
 
-__all__ = ["decode_path", "decode_paths", "file_keys"]
+__all__ = ["decode_path", "decode_paths", "file_keys", "paths_of"]
 
 # A NUL stands in no path, so a key never equals another file's path.
 _SEPARATOR = "\0"
@@ -23,10 +23,11 @@ def decode_path(path: str) -> str:
     """
     if path.startswith("file:/"):
         rest = path.removeprefix("file:")
-        if rest.startswith("///"):
-            path = rest[2:]
-        elif not rest.startswith("//"):
+        host, slash, absolute = rest.removeprefix("//").partition("/")
+        if not rest.startswith("//"):
             path = rest
+        elif slash and host in ("", "localhost"):
+            path = f"/{absolute}"
     return unquote(path) if "%" in path else path
 
 
@@ -51,3 +52,8 @@ def file_keys(paths: pa.ChunkedArray, deletion_vectors: pa.ChunkedArray) -> pa.C
         return paths
     with_vector = pc.binary_join_element_wise(paths, unique_ids(deletion_vectors), _SEPARATOR)
     return pc.coalesce(with_vector, paths)
+
+
+def paths_of(keys: pa.Array) -> pa.Array:
+    """Return the paths in the keys that `file_keys` made."""
+    return pc.list_element(pc.split_pattern(keys, _SEPARATOR, max_splits=1), 0)

@@ -13,7 +13,7 @@ from deltastream.errors import LogCorruptError
 from deltastream.log.actions import ADDS
 from deltastream.log.commit import Commit
 from deltastream.log.deletion_vectors import unique_ids
-from deltastream.log.paths import file_keys
+from deltastream.log.paths import file_keys, paths_of
 
 __all__ = ["Reconciled", "drop_replaced", "reconcile", "sort_files"]
 
@@ -56,10 +56,17 @@ def drop_replaced(adds: pa.Table, keys: pa.Array) -> pa.Table:
     """Return the checkpoint's `adds` on which no later commit has spoken."""
     if len(keys) == 0 or len(adds) == 0:
         return adds
-    replaced = pc.is_in(
-        file_keys(adds.column("path"), adds.column("deletion_vector")), value_set=keys
+    # Few paths of a large checkpoint are spoken of again; only for these the whole keys are made.
+    may_be = pc.is_in(adds.column("path"), value_set=paths_of(keys))
+    found = adds.filter(may_be)
+    spoken = pc.is_in(
+        file_keys(found.column("path"), found.column("deletion_vector")), value_set=keys
     )
-    return adds.filter(pc.invert(replaced))
+    if not pc.any(spoken, min_count=0).as_py():
+        return adds
+    replaced = np.asarray(may_be)
+    replaced[replaced] = np.asarray(spoken)
+    return adds.filter(pa.array(~replaced))
 
 
 def sort_files(parts: list[pa.Table], *, table_uri: str, version: int) -> pa.Table:
@@ -68,7 +75,7 @@ def sort_files(parts: list[pa.Table], *, table_uri: str, version: int) -> pa.Tab
     `parts` is emptied, and column after column is sorted and freed: a large table is never held twice.
 
     Raises:
-        LogCorruptError: A deletion vector deletes more rows than its file has.
+        LogCorruptError: A deletion vector deletes more rows than its file has, or a file lives twice.
     """
     adds = pa.concat_tables(parts).unify_dictionaries()
     parts.clear()
@@ -83,7 +90,27 @@ def sort_files(parts: list[pa.Table], *, table_uri: str, version: int) -> pa.Tab
     del adds, by, vectors
     for name in list(columns):
         columns[name] = _one_array(columns.pop(name)).take(order)
-    return pa.table(columns)
+    files = pa.table(columns)
+    _check_paths(files, table_uri=table_uri, version=version)
+    return files
+
+
+def _check_paths(files: pa.Table, *, table_uri: str, version: int) -> None:
+    """PROTOCOL.md, "Action Reconciliation": the adds of a snapshot have unique paths.
+
+    A file that parts of a checkpoint repeat has one modification time, so it lies beside itself in base order.
+    """
+    later, earlier = files.slice(1), files.slice(0, max(len(files) - 1, 0))
+    is_same = pc.and_(
+        pc.equal(later.column("path"), earlier.column("path")),
+        pc.equal(later.column("modified_ms"), earlier.column("modified_ms")),
+    )
+    first = pc.index(is_same, True).as_py()
+    if first >= 0:
+        raise LogCorruptError(
+            f"{table_uri}, version {version}: file {later.column('path')[first].as_py()} is added twice, and neither "
+            "is removed"
+        )
 
 
 def _check_cardinalities(adds: pa.Table, *, table_uri: str, version: int) -> None:

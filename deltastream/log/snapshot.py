@@ -13,6 +13,7 @@ import pyarrow as pa
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError, OptionError
 from deltastream.log.actions import Metadata, Protocol
+from deltastream.log.assemble import assemble, read_table_head
 from deltastream.log.checkpoint import (
     CheckpointReader,
     CheckpointUnreadableError,
@@ -21,24 +22,15 @@ from deltastream.log.checkpoint import (
 from deltastream.log.commit import Commit
 from deltastream.log.commit_files import read_commits
 from deltastream.log.listing import LogListing, list_log
-from deltastream.log.partition_values import (
-    PARTITION_PREFIX,
-    parse_partition_values,
-    with_partitions,
-)
 from deltastream.log.protocol import check_protocol
-from deltastream.log.replay import drop_replaced, reconcile, sort_files
 from deltastream.log.route import Route, find_routes
-from deltastream.log.schema import parse_schema
 from deltastream.log.time_travel import find_version_at, parse_timestamp
 from deltastream.storage import Storage
-from deltastream.types import PHYSICAL_NAME, Snapshot, column_mapping
+from deltastream.types import Snapshot
 
 __all__ = ["read_snapshot"]
 
 T = TypeVar("T")
-
-_FILE_COLUMNS = ["path", "nbytes", "modified_ms", "num_records", "deletion_vector"]
 
 _logger = logging.getLogger(__name__)
 
@@ -49,16 +41,19 @@ async def read_snapshot(
     pool: DecodePool,
     version: int | None = None,
     timestamp: datetime | str | None = None,
+    statistics_of: Sequence[tuple[str, ...]] = (),
 ) -> Snapshot:
     """Replay the log of the table in `storage` up to one version: the latest, `version`, or that of `timestamp`.
 
-    Lists ``_delta_log``, then reads the newest checkpoint that serves and the commits after it. Statistics are read
-    for the number of records and dropped. Files are read and parsed in `pool`, never on the loop.
+    Lists ``_delta_log``, then reads the newest checkpoint that serves and the commits after it. Of statistics the
+    number of records and what is asked for are kept. Files are read and parsed in `pool`, never on the loop.
 
     Args:
         version: The version; None for the latest.
         timestamp: The version of the last commit at or before it: a datetime or an ISO 8601 string, UTC where it names
             no zone. Excludes `version`.
+        statistics_of: Paths of columns, through structs, in logical names; `Snapshot.statistics` has one column for
+            each. A path that the schema does not have gives nulls.
 
     Raises:
         OptionError: Both `version` and `timestamp` are given, or one of them cannot be.
@@ -74,15 +69,18 @@ async def read_snapshot(
         async def configuration(head: _Head) -> Mapping[str, str]:
             return head.metadata.configuration
 
-        latest = await _replay(storage, listing, listing.latest, configuration, pool=pool)
+        latest = await _replay(
+            storage, listing, listing.latest, configuration, keep_statistics=False, pool=pool
+        )
         version = await find_version_at(storage, listing, at, latest, pool=pool)
     elif version is None:
         version = listing.latest
 
     async def snapshot(head: _Head) -> Snapshot:
-        return await _read_files(storage, head, pool=pool)
+        return await _read_files(storage, head, statistics_of, pool=pool)
 
-    return await _replay(storage, listing, version, snapshot, pool=pool)
+    keep = bool(statistics_of)
+    return await _replay(storage, listing, version, snapshot, keep_statistics=keep, pool=pool)
 
 
 def _check_options(version: int | None, timestamp: datetime | str | None) -> datetime | None:
@@ -112,27 +110,33 @@ async def _replay(
     version: int,
     finish: Callable[[_Head], Awaitable[T]],
     *,
+    keep_statistics: bool,
     pool: DecodePool,
 ) -> T:
     """Return `finish(head)` by the first route whose checkpoint can be read."""
     failures: list[CheckpointUnreadableError] = []
     for route in find_routes(listing, version, table_uri=storage.uri):
         try:
-            return await finish(await _read_head(storage, route, version, pool=pool))
+            head = await _read_head(
+                storage, route, version, keep_statistics=keep_statistics, pool=pool
+            )
+            return await finish(head)
         except CheckpointUnreadableError as error:
             _logger.debug("%s; trying an older checkpoint", error)
             failures.append(error)
     raise failures[0]
 
 
-async def _read_head(storage: Storage, route: Route, version: int, *, pool: DecodePool) -> _Head:
+async def _read_head(
+    storage: Storage, route: Route, version: int, *, keep_statistics: bool, pool: DecodePool
+) -> _Head:
     checkpoint: CheckpointReader | None = None
     protocol: Protocol | None = None
     metadata: Metadata | None = None
     if route.checkpoint is not None:
         checkpoint = await open_checkpoint(storage, route.checkpoint, pool=pool)
         protocol, metadata = checkpoint.head.protocol, checkpoint.head.metadata
-    commits = await read_commits(storage, route.commits, pool=pool)
+    commits = await read_commits(storage, route.commits, keep_statistics=keep_statistics, pool=pool)
     for commit in commits:
         protocol = commit.protocol or protocol
         metadata = commit.metadata or metadata
@@ -146,68 +150,14 @@ async def _read_head(storage: Storage, route: Route, version: int, *, pool: Deco
     return _Head(version, checkpoint, commits, protocol, metadata)
 
 
-async def _read_files(storage: Storage, head: _Head, *, pool: DecodePool) -> Snapshot:
+async def _read_files(
+    storage: Storage, head: _Head, statistics_of: Sequence[Sequence[str]], *, pool: DecodePool
+) -> Snapshot:
     check_protocol(head.protocol, head.metadata, table_uri=storage.uri)
-    mapping = column_mapping(
-        head.protocol.min_reader_version,
-        head.protocol.reader_features,
-        head.metadata.configuration,
+    table = await pool.run(
+        read_table_head, storage.uri, head.version, head.protocol, head.metadata, statistics_of
     )
-    schema = await pool.run(
-        parse_schema, head.metadata.schema_string, column_mapping=mapping, table_uri=storage.uri
-    )
-    fields = [
-        _partition_field(schema, name, storage.uri) for name in head.metadata.partition_columns
-    ]
     adds: list[pa.Table] = []
     if head.checkpoint is not None:
-        adds.append(await head.checkpoint.read_adds([name for name, _ in fields]))
-    return await pool.run(_assemble, storage.uri, head, schema, fields, adds)
-
-
-def _partition_field(schema: pa.Schema, name: str, table_uri: str) -> tuple[str, pa.Field]:
-    """Return the field of a partition column, after the name that the adds have for its values."""
-    alike = [field for field in schema if field.name == name]
-    alike = alike or [field for field in schema if field.name.lower() == name.lower()]
-    if len(alike) != 1:
-        raise LogCorruptError(
-            f"{table_uri}: the table is partitioned by {name!r}, which is no column of its schema"
-        )
-    # Delta PROTOCOL.md, "Reader Requirements for Column Mapping": partition values go by physical names.
-    mapped = (alike[0].metadata or {}).get(PHYSICAL_NAME)
-    return (name if mapped is None else mapped.decode()), alike[0]
-
-
-def _assemble(
-    table_uri: str,
-    head: _Head,
-    schema: pa.Schema,
-    fields: Sequence[tuple[str, pa.Field]],
-    adds: list[pa.Table],
-) -> Snapshot:
-    # `adds` is a list so that it can be emptied on the way.
-    after = reconcile(head.commits)
-    adds = [drop_replaced(adds.pop(), after.keys)] if adds else []
-    adds.append(with_partitions(after.adds, [name for name, _ in fields]))
-    files = sort_files(adds, table_uri=table_uri, version=head.version)
-    paths = files.column("path")
-    partitions = {
-        field.name: parse_partition_values(
-            files.column(PARTITION_PREFIX + name), paths, field, table_uri=table_uri
-        )
-        for name, field in fields
-    }
-    # Arrow keeps what a replay freed; a loader that runs for days wants it back.
-    pa.default_memory_pool().release_unused()
-    return Snapshot(
-        table_uri=table_uri,
-        version=head.version,
-        table_id=head.metadata.table_id,
-        schema=schema,
-        partition_columns=tuple(field.name for _, field in fields),
-        configuration=dict(head.metadata.configuration),
-        min_reader_version=head.protocol.min_reader_version,
-        reader_features=head.protocol.reader_features,
-        files=files.select(_FILE_COLUMNS),
-        partitions=pa.table(partitions),
-    )
+        adds.append(await head.checkpoint.read_adds(table.wanted))
+    return await pool.run(assemble, table, adds, head.commits)

@@ -6,16 +6,16 @@ import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
+from deltastream.log.json_lines import read_objects
 from deltastream.log.leading_counts import leading_counts
 
 __all__ = ["num_records"]
 
 # Below this many texts, starting Arrow's reader costs more than Python's.
 _MIN_COLUMNAR_ROWS = 128
-_MAX_BLOCK_NBYTES = 2**31 - 1
 _MAX_COUNT = 2**63 - 1
+_SCHEMA = pa.schema([("numRecords", pa.int64())])
 
 
 def num_records(texts: pa.Array | None, parsed: pa.Array | None, num_rows: int) -> pa.Array:
@@ -47,31 +47,9 @@ def _parse(texts: pa.Array) -> pa.Array:
 
 
 def _parse_objects(texts: pa.Array) -> pa.Array:
-    """Parse texts in one go where Arrow's reader takes them, else one by one.
-
-    Texts that begin with "{" and end with "}", a line feed after each, give a row each. No object can reach into the
-    next text: its strings cannot hold the line feed, and elsewhere "}", line feed, "{" is no JSON. So a text gives one
-    object or more, and where the number of rows agrees, exactly one.
-    """
-    is_object = pc.and_(pc.starts_with(texts, "{"), pc.ends_with(texts, "}"))
-    lines = pc.binary_join_element_wise(texts, "", "\n")
-    data = lines.buffers()[2]
-    if not pc.all(is_object).as_py() or data.size > _MAX_BLOCK_NBYTES:
-        return _parse_by_row(texts)
-    try:
-        table = pj.read_json(
-            pa.BufferReader(data),
-            read_options=pj.ReadOptions(use_threads=False, block_size=data.size),
-            parse_options=pj.ParseOptions(
-                explicit_schema=pa.schema([("numRecords", pa.int64())]),
-                unexpected_field_behavior="ignore",
-            ),
-        )
-    except pa.ArrowException:
-        return _parse_by_row(texts)
-    if table.num_rows != len(texts):
-        return _parse_by_row(texts)
-    return pa.concat_arrays(table.column(0).chunks)
+    """Parse texts in one go where Arrow's reader takes them, else one by one."""
+    table = read_objects(texts, _SCHEMA)
+    return _parse_by_row(texts) if table is None else pa.concat_arrays(table.column(0).chunks)
 
 
 def _parse_by_row(texts: pa.Array) -> pa.Array:

@@ -24,12 +24,15 @@ from deltastream.pipeline.filtering import count_dropped
 from deltastream.pipeline.selector import RowFilter, Selector
 from deltastream.plan import PartitionFilter, file_outcomes, keep_files
 from deltastream.predicate import (
+    Expression,
     Filter,
+    Path,
     bind,
+    columns_of,
     parse_column,
     parse_filter,
-    paths_of,
     project_columns,
+    readings,
     resolve_column,
 )
 from deltastream.storage import open_storage
@@ -85,12 +88,18 @@ def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
 async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
     """Read the log, and no more of the data than the counts need: footers, and a filter's columns."""
     storage = open_storage(request.path, request.storage_options, pool=pool)
+    condition = None if request.filter is None else parse_filter(request.filter)
+    statistics_of = () if condition is None else _statistics_of(condition)
     snapshot = await read_snapshot(
-        storage, pool=pool, version=request.version, timestamp=request.timestamp
+        storage,
+        pool=pool,
+        version=request.version,
+        timestamp=request.timestamp,
+        statistics_of=statistics_of,
     )
     if request.partition_filter is not None:
         snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
-    snapshot, row_filter = await pool.run(_prune, snapshot, request.filter)
+    snapshot, row_filter = await pool.run(_prune, snapshot, condition, statistics_of)
     schema = _select_columns(snapshot.schema, request.columns)
     files = LocalFiles(snapshot, storage)
     num_records = await count_records(snapshot, files, pool)
@@ -126,12 +135,21 @@ def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Sche
     return project_columns(schema, paths)
 
 
-def _prune(snapshot: Snapshot, condition: Filter | None) -> tuple[Snapshot, RowFilter | None]:
+def _statistics_of(condition: Expression) -> tuple[Path, ...]:
+    # Which of its readings a dotted name has is known with the schema, which comes with the statistics.
+    paths = (path for column in columns_of(condition) for path in readings(column))
+    return tuple(dict.fromkeys(paths))
+
+
+def _prune(
+    snapshot: Snapshot, condition: Expression | None, statistics_of: tuple[Path, ...]
+) -> tuple[Snapshot, RowFilter | None]:
     """Return the snapshot without the files that have no row for the filter, and what is left of it to do."""
     if condition is None:
         return snapshot, None
-    predicate = bind(parse_filter(condition), snapshot.schema)
-    found = file_outcomes(predicate, snapshot, paths_of(predicate))
+    predicate = bind(condition, snapshot.schema)
+    found = file_outcomes(predicate, snapshot, statistics_of)
     undecided = ~found.all_pass[found.true]
-    snapshot = _keep(snapshot, found.true)
+    # What the statistics say is said: the plan goes to every worker.
+    snapshot = _keep(replace(snapshot, statistics=None), found.true)
     return snapshot, RowFilter(predicate, undecided) if undecided.any() else None

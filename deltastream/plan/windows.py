@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from deltastream.options import SEQUENTIAL_WINDOW_NBYTES, OrderOptions
+from deltastream.options import OrderOptions
 from deltastream.plan.blocks import Block, FileSpan
 from deltastream.plan.permutation import permutation
 from deltastream.types import RowGroupSizes
@@ -67,22 +66,14 @@ def plan_windows(
 
     `sizes` has the row groups of each of the block's files. With shuffle the row groups are permuted, and a window
     is closed before it would exceed `shuffle_rows` rows or `shuffle_nbytes` bytes; a row group larger than that is
-    a window alone. Without, they stay in file order, and small ones are windows together, but for a lane's first.
+    a window alone. Without, every row group is a window.
     """
     slices = [part for span in block.spans for part in slice_file(span, sizes[span.file])]
     if not options.shuffle:
-        num_alone = 1 if block.index == 0 else 0
-        alone = ([part] for part in slices[:num_alone])
-        together = _close_windows(
-            slices[num_alone:], max_rows=None, max_nbytes=SEQUENTIAL_WINDOW_NBYTES
-        )
-        return list(_number(block, chain(alone, together), key=None))
+        return list(_number(block, ([part] for part in slices), key=None))
     key = (options.seed, epoch, block.lane, block.index)
     order = permutation(len(slices), *key)
-    groups = _close_windows(
-        [slices[i] for i in order], max_rows=options.shuffle_rows, max_nbytes=options.shuffle_nbytes
-    )
-    return list(_number(block, groups, key=key))
+    return list(_number(block, _close_windows([slices[i] for i in order], options), key=key))
 
 
 def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
@@ -98,16 +89,13 @@ def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
             yield WindowSlice(span.file, group, start, stop, nbytes)
 
 
-def _close_windows(
-    slices: list[WindowSlice], *, max_rows: int | None, max_nbytes: int
-) -> Iterator[list[WindowSlice]]:
+def _close_windows(slices: list[WindowSlice], options: OrderOptions) -> Iterator[list[WindowSlice]]:
     open_slices: list[WindowSlice] = []
     num_rows = nbytes = 0
     for part in slices:
         num_rows += part.num_rows
         nbytes += part.nbytes
-        is_full = nbytes > max_nbytes or (max_rows is not None and num_rows > max_rows)
-        if open_slices and is_full:
+        if open_slices and (num_rows > options.shuffle_rows or nbytes > options.shuffle_nbytes):
             yield open_slices
             open_slices, num_rows, nbytes = [], part.num_rows, part.nbytes
         open_slices.append(part)

@@ -3,18 +3,28 @@
 from deltastream.predicate.bind import bind
 from deltastream.predicate.bound import Predicate, paths_of
 from deltastream.predicate.bounds import Bounds
-from deltastream.predicate.columns import Path, parse_column, project_columns, resolve_column
+from deltastream.predicate.columns import (
+    Path,
+    parse_column,
+    project_columns,
+    readings,
+    resolve_column,
+)
 from deltastream.predicate.evaluate import evaluate, kept_rows
+from deltastream.predicate.expression import Column, Expression, columns_of
 from deltastream.predicate.outcomes import Outcomes, outcomes
 from deltastream.predicate.parse import Filter, parse_filter
 
 __all__ = [
     "Bounds",
+    "Column",
+    "Expression",
     "Filter",
     "Outcomes",
     "Path",
     "Predicate",
     "bind",
+    "columns_of",
     "evaluate",
     "kept_rows",
     "outcomes",
@@ -22,5 +32,6 @@ __all__ = [
     "parse_filter",
     "paths_of",
     "project_columns",
+    "readings",
     "resolve_column",
 ]

@@ -9,12 +9,13 @@ import pyarrow as pa
 from deltastream.errors import OptionError, SchemaError
 from deltastream.predicate.expression import Column
 
-__all__ = ["Path", "parse_column", "project_columns", "resolve_column"]
+__all__ = ["Path", "parse_column", "project_columns", "readings", "resolve_column"]
 
 Path = tuple[str, ...]
 """Logical names from the schema, outermost first."""
 
 _MAX_NAMES = 40
+_MAX_DOTS = 6
 
 
 def parse_column(text: str) -> Column:
@@ -48,6 +49,18 @@ def _quoted(rest: str, text: str) -> tuple[str, str]:
             return rest[1:end].replace("``", "`"), rest[end + 1 :]
         end += 2
     raise OptionError(f"column {text!r}: a backquote is not closed")
+
+
+def readings(column: Column) -> list[Path]:
+    """Return the paths that a reference may mean, before a schema is known."""
+    if column.strict or len(column.parts) > _MAX_DOTS:
+        return [column.parts]
+    found: list[Path] = [()]
+    for i, part in enumerate(column.parts):
+        # A dot is a step down, or belongs to the name.
+        joined = [(*path[:-1], f"{path[-1]}.{part}") for path in found] if i else []
+        found = joined + [(*path, part) for path in found]
+    return found
 
 
 def resolve_column(schema: pa.Schema, column: Column) -> tuple[Path, pa.DataType]:

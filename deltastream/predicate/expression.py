@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal as OneOf
@@ -27,6 +28,7 @@ __all__ = [
     "Or",
     "Timestamp",
     "Value",
+    "columns_of",
 ]
 
 Operator = OneOf["=", "!=", "<", "<=", ">", ">="]
@@ -159,3 +161,25 @@ class Opaque:
 
 
 Expression = Compare | In | IsNull | IsNaN | Like | Constant | Not | And | Or | IsTrue | Opaque
+
+
+def columns_of(expression: Expression) -> tuple[Column, ...]:
+    """Return the columns that an expression names, each once, in the order in which they occur."""
+    return tuple(dict.fromkeys(_columns(expression)))
+
+
+def _columns(expression: Expression) -> Iterator[Column]:
+    match expression:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _columns(operand)
+        case Not(operand) | IsTrue(operand):
+            yield from _columns(operand)
+        case Compare(left, _, right):
+            yield from (side for side in (left, right) if isinstance(side, Column))
+        case Opaque(_, columns):
+            yield from columns
+        case Constant():
+            pass
+        case _:
+            yield expression.column

@@ -89,7 +89,6 @@ def builder(
     num_rows: int,
     *,
     start: int = 0,
-    num_parts: int = 1,
     memory: WindowMemory | None = None,
     transform_threads: int = 4,
 ) -> ChunkBuilder:
@@ -98,7 +97,6 @@ def builder(
         None if positions is None else lambda: positions,
         start=start,
         stop=start + num_rows,
-        num_parts=num_parts,
         memory=memory or window_memory(),
         transform_slots=BoundedSemaphore(transform_threads),
         stopped=Event(),
@@ -159,17 +157,6 @@ def test_every_row_is_in_its_place_whatever_row_group_comes_first(
     assert (chunk.start, chunk.stop) == (start, start + num_rows)
     found = rows_of_chunk(chunk)
     assert [found[place] for place in positions] == [expected_row(i) for i in range(num_rows)]
-
-
-@given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.randoms(use_true_random=False))
-def test_small_row_groups_in_file_order_are_put_end_to_end(sizes: list[int], random: Any) -> None:
-    num_rows = sum(sizes)
-    chunks = builder(layout(), None, num_rows, num_parts=len(sizes))
-    parts = cut(table(num_rows), sizes)
-    for offset, part in random.sample(parts, len(parts)):
-        add(chunks, part, offset)
-    found = rows_of_chunk(chunks.finish())
-    assert found == [expected_row(i) for i in range(num_rows)]
 
 
 @given(st.integers(1, 20))

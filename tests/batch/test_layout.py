@@ -189,7 +189,9 @@ def test_only_numbers_are_stacked() -> None:
 def test_a_column_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
     schema = pa.schema([("a", pa.int8()), ("b", pa.int8())])
     for spec in (FieldSpec("c"), FieldSpec(["a", "c"], target_name="x")):
-        with pytest.raises(SchemaError, match="column 'c' is not in the table; it has 'a', 'b'"):
+        with pytest.raises(
+            SchemaError, match="no column 'c' in the table, whose columns are 'a', 'b'"
+        ):
             resolve(schema, spec)
 
 
@@ -395,3 +397,11 @@ def test_row_dicts_take_no_options_of_tensors() -> None:
     for given in options:
         with pytest.raises(OptionError, match="field 'a': dtype, decimal and the forms of ragged"):
             resolve_layout(schema, [FieldSpec("a", **given)], row_dicts=True, first_rows=no_rows)
+
+
+def test_options_of_a_structs_fields_leave_its_mask_what_it_is() -> None:
+    type_ = pa.struct([("a", pa.decimal128(5, 2))])
+    spec = FieldSpec("s", null_mask=True, dtype="bfloat16", decimal="float", fill_null=2)
+    value, mask = resolve(pa.schema([("s", type_)]), spec).fields
+    assert (value.dtype, value.is_bfloat16) == (np.uint16, True)
+    assert (mask.dtype, mask.is_bfloat16, mask.names) == (np.bool_, False, ["s_mask"])

@@ -96,3 +96,28 @@ def test_what_arrived_may_be_written_and_its_parts_do_not_overlap(receive: Recei
         tensor += 1
     assert all((tensor == i + 1).all() for i, tensor in enumerate(found.values()))
     assert all(tensor.data_ptr() % 64 == 0 for tensor in found.values())
+
+
+@pytest.mark.parametrize("name", ["tensors", "dicts", "ragged", "matrices of several heights"])
+def test_pin_memory_finds_every_tensor_of_a_batch(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There is no accelerator here to pin for: what would be pinned is counted.
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batch = BATCHES[name]()
+    assert same(pin_memory(batch), batch)
+    assert len(pinned) == num_tensors(batch)
+
+
+def num_tensors(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return sum(map(num_tensors, value))
+    return int(isinstance(value, torch.Tensor))

@@ -45,7 +45,7 @@ def test_a_torn_commit_is_said_so(table: Path) -> None:
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(table: Path) -> None:
     with pytest.raises(
-        deltastream.SchemaError, match=r"'y' is not in the table.*'id', 'x', 'text'"
+        deltastream.SchemaError, match=r"no column 'y' in the table, .*'id', 'x', 'text'"
     ):
         loader(table, fields=[FieldSpec("y")])
 

@@ -28,9 +28,10 @@ MAX_ROWS = 24
 def check(data: st.DataObject, num_workers: int) -> None:
     num_rows = data.draw(st.integers(1, MAX_ROWS))
     fields = [data.draw(columns(f"c{i}", num_rows)) for i in range(data.draw(st.integers(1, 3)))]
-    table = pa.table(
-        {"id": range(num_rows), **{c.name: pa.array(c.values, c.type) for c in fields}}
-    )
+    # deltalake sees that a table needs the feature timestampNtz at the columns, not at what is in them.
+    local = pa.nulls(num_rows, pa.timestamp("us"))
+    arrays = {column.name: pa.array(column.values, column.type) for column in fields}
+    table = pa.table({"id": range(num_rows), "local": local, **arrays})
     with tempfile.TemporaryDirectory() as folder:
         root = write_files(
             Path(folder) / "table", [table], row_group_rows=data.draw(st.sampled_from([5, 64]))

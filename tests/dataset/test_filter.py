@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 from deltastream import DeltaDataset, OptionError, SchemaError, create_pytorch_dataloader
-from deltastream.decode import Footer, row_group
+from deltastream.decode import RowGroupDecoder
+from deltastream.engine.pool import DecodePool
+from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
 from deltastream.predicate import Filter
 from tests.support.predicates import SCHEMA, Row, Truth, filters, rows
 from tests.support.tables import write_files, write_numbered
@@ -119,14 +121,15 @@ def test_one_percent_of_a_sorted_table_reads_less_than_three_percent_of_its_byte
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    decode = row_group._decode
+    decode = RowGroupDecoder._decode
 
-    def count(source: Any, footer: Footer, group: int, *rest: Any) -> list[pa.Array]:
-        chunks = footer.metadata.row_group(group)
-        read.extend(chunks.column(i).total_compressed_size for i in footer.columns.leaves)
-        return decode(source, footer, group, *rest)
+    def count(self: RowGroupDecoder, places: list[int]) -> list[pa.Array]:
+        chunks = self._file.metadata.row_group(self._row_group)
+        leaves = (leaf for place in places for leaf in self._columns.column_leaves[place])
+        read.extend(chunks.column(leaf).total_compressed_size for leaf in leaves)
+        return decode(self, places)
 
-    monkeypatch.setattr(row_group, "_decode", count)
+    monkeypatch.setattr(RowGroupDecoder, "_decode", count)
     root = write_numbered(tmp_path / "t", [20_000] * 5, row_group_rows=500)
     assert kept_ids(DeltaDataset(root)) == list(range(100_000))
     whole = sum(read)
@@ -153,3 +156,32 @@ def test_a_file_without_the_filters_column_has_nulls_there(tmp_path: Path) -> No
     deltalake.write_deltalake(root, added, mode="append", schema_mode="merge")
     assert kept_ids(DeltaDataset(root, columns=["id"], filter="new = 1")) == [10]
     assert kept_ids(DeltaDataset(root, columns=["id"], filter="new is null")) == [*range(10), 11]
+
+
+def test_statistics_and_partitions_leave_no_file_to_look_into(tmp_path: Path) -> None:
+    parts = [
+        pa.table({"id": range(n * 100, (n + 1) * 100), "s": [{"k.x": n}] * 100, "p": [n] * 100})
+        for n in range(4)
+    ]
+    root = write_files(tmp_path / "t", parts, partition_by=["p"])
+    for condition, num_files in [
+        ("id < 200", 2),
+        ("ID >= 200 and s.k.x is not null", 2),
+        ("s.k.x = 3", 1),
+        ("p in (0, 1) and id >= 0", 2),
+        ("id < 50", 1),
+    ]:
+        rows = planned(root, condition)
+        assert rows.snapshot.files.num_rows == num_files
+        is_open = condition == "id < 50"
+        assert (rows.row_filter is not None) == is_open
+        assert rows.live_rows.sum() == (50 if is_open else 100 * num_files)
+
+
+def planned(root: Path, condition: Filter) -> PlannedRows:
+    request = RowsRequest(root, None, None, None, condition, None)
+
+    async def plan(pool: DecodePool) -> PlannedRows:
+        return await plan_rows(request, pool)
+
+    return run_planning(plan)

@@ -67,7 +67,7 @@ def test_a_file_reads_as_the_table_however_its_columns_differ(
     projection = Projection(pa.schema(list(columns.table)), frozenset(), column_mapping=mapping)
     found = decoded(source, projection, cut=data.draw(st.integers(1, 12)))
     assert found.to_pylist(maps_as_pydicts=None) == [columns.expect(row) for row in rows]
-    first = decode_first_rows(source, projection, 5, CONTEXT)
+    first = decode_first_rows(source, projection, 5, CONTEXT, None)
     for name, values in first.items():
         assert values.to_pylist() == found[name].to_pylist()[: len(values)]
 
@@ -144,7 +144,9 @@ def test_a_file_without_rows_reads_as_no_rows(wanted: pa.Schema) -> None:
     pq.ParquetWriter(sink, pa.schema([("x", pa.int32())])).close()
     source = pa.BufferReader(sink.getvalue())
     assert decoded(source, Projection(wanted, frozenset())).num_rows == 0
-    assert decode_first_rows(source, Projection(wanted, frozenset()), 5, CONTEXT).keys() <= {"x"}
+    assert decode_first_rows(source, Projection(wanted, frozenset()), 5, CONTEXT, None).keys() <= {
+        "x"
+    }
 
 
 def test_a_null_in_a_column_that_is_not_nullable_is_read_as_it_is() -> None:

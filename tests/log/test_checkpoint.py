@@ -126,6 +126,20 @@ def test_a_log_without_protocol_or_metadata_is_corrupt(log: LogFolder, action: s
         read(log.root)
 
 
+def test_a_part_may_lack_the_columns_of_actions_that_it_has_none_of(log: LogFolder) -> None:
+    parts = log.checkpoint(3, protocol(), metadata({"id": "long"}), add("a"), add("b"), num_parts=4)
+    for path in parts:
+        table = pq.read_table(path)
+        pq.write_table(
+            table.drop_columns([c for c in table.column_names if table[c].null_count]), path
+        )
+    txn = pa.table({"txn": [{"appId": "stream", "version": 4}]})
+    pq.write_table(txn, parts[-1])
+    found = read(log.root, version=3)
+    assert found.schema.names == ["id"]
+    assert paths(found) == ["a"]
+
+
 def test_a_checkpoint_without_adds_is_an_empty_table(log: LogFolder) -> None:
     action = metadata({"p": "date"}, partition_columns=["p"])
     log.checkpoint(4, protocol(), action)

@@ -117,6 +117,7 @@ def test_years_beyond_those_of_python_are_values(
         ("decimal(12,2)", "1", Decimal("1.00")),
         ("decimal(20,5)", "-12.34", Decimal("-12.34000")),
         ("decimal(38,18)", "0E-18", Decimal("0E-18")),
+        ("decimal(38,38)", "-0." + "9" * 38, Decimal("-0." + "9" * 38)),
         ("timestamp_ntz", "2024-01-02", datetime(2024, 1, 2)),
     ],
 )
@@ -145,6 +146,8 @@ def test_not_a_number_is_a_value(tmp_path: Path) -> None:
         ("date", "20240101"),
         ("decimal(5,2)", "1.234"),
         ("decimal(5,2)", "12345"),
+        ("decimal(38,0)", "9" * 39),
+        ("decimal(38,0)", "NaN"),
         ("timestamp", "yesterday"),
         ("date", "10000-02-30"),
         ("date", "9999999-01-01"),

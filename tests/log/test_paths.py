@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.log.deletion_vectors import descriptors_from_json
-from deltastream.log.paths import decode_path, decode_paths, file_keys
+from deltastream.log.paths import decode_path, decode_paths, file_keys, paths_of
 from tests.support.logs import VECTOR
 
 PATHS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
@@ -28,7 +28,13 @@ def test_a_path_is_decoded_exactly_once(path: str) -> None:
         ("file:///d/f%20g", "/d/f g"),
         ("file:/d/f", "/d/f"),
         ("/d/f", "/d/f"),
+        ("file://localhost/d/f%25g", "/d/f%g"),
         ("file://host/d/f", "file://host/d/f"),
+        ("s3://bucket/a=1%252F2/f%25.parquet", "s3://bucket/a=1%2F2/f%.parquet"),
+        (
+            "abfss://box@account.dfs.core.windows.net/t/f%20g",
+            "abfss://box@account.dfs.core.windows.net/t/f g",
+        ),
         ("s3://bucket/a%2Bb", "s3://bucket/a+b"),
         ("100%", "100%"),
     ],
@@ -50,6 +56,7 @@ def test_files_with_and_without_a_vector_have_different_keys() -> None:
     paths = pa.chunked_array([["a", "a", "b"]])
     vectors = descriptors_from_json([None, VECTOR, VECTOR])
     keys = file_keys(paths, pa.chunked_array([vectors]))
+    assert paths_of(keys.combine_chunks()).to_pylist() == ["a", "a", "b"]
     assert len(set(keys.to_pylist())) == 3
     plain = file_keys(paths, pa.chunked_array([descriptors_from_json([None] * 3)]))
     assert plain[0] == keys[0]

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltastream.errors import LogCorruptError
 from deltastream.types import Snapshot
 from tests.support.logs import UUID, VECTOR, LogFolder, add, metadata, protocol, read, remove
 
@@ -135,3 +137,15 @@ def test_the_base_order_is_time_then_the_bytes_of_the_decoded_path(tmp_path: Pat
     log.commit(1, add("early", modified_ms=0))
     # U+10000 sorts after U+FFFF by its bytes, before it by its UTF-16 units.
     assert paths(read(tmp_path)) == ["early", "A", "B", "Z", "a", "\uffff", "\U00010000", "late"]
+
+
+@pytest.mark.parametrize("num_parts", [None, 2])
+def test_a_file_that_a_checkpoint_has_twice_is_corrupt_and_named(
+    tmp_path: Path, num_parts: int | None
+) -> None:
+    log = LogFolder(tmp_path)
+    log.checkpoint(
+        0, *HEAD, add("a"), add("b"), add("a", deletionVector=VECTOR), num_parts=num_parts
+    )
+    with pytest.raises(LogCorruptError, match="version 0: file a is added twice"):
+        read(tmp_path)

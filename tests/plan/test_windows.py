@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.options import SEQUENTIAL_WINDOW_NBYTES, OrderOptions
+from deltastream.options import OrderOptions
 from deltastream.plan.blocks import FileSpan
 from deltastream.plan.windows import slice_file
 from tests.support.orders import TableSizes, order_options, tables, walk_lane
@@ -64,14 +64,13 @@ def test_a_window_is_closed_only_where_the_next_row_group_would_not_fit(
 
 
 @given(tables(), order_options(shuffle=False), LANES)
-def test_without_shuffle_windows_are_row_groups_in_file_order_small_ones_together(
+def test_without_shuffle_every_row_group_is_a_window_in_file_order(
     table: TableSizes, options: OrderOptions, lanes: int
 ) -> None:
     order = table.order(options, lanes=lanes)
     for lane in range(lanes + 1):
         for window in walk_lane(order, lane, table).windows:
-            assert len(window.slices) == 1 or window.nbytes <= SEQUENTIAL_WINDOW_NBYTES
-            assert len(window.slices) == 1 or (window.block, window.index) != (0, 0)
+            assert len(window.slices) == 1
             assert window.key is None
             assert window.positions().tolist() == list(range(window.num_rows))
 

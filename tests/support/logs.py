@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,16 +229,12 @@ class LogFolder:
         return paths
 
 
-def read(
-    root: Path, *, version: int | None = None, timestamp: datetime | str | None = None
-) -> Snapshot:
+def read(root: Path, **options: Any) -> Snapshot:
     """Read a snapshot on a loop and with threads of its own."""
     pool = DecodePool(2)
     try:
         storage = open_storage(root, None, pool=pool)
-        return run_in_loop(
-            lambda: read_snapshot(storage, pool=pool, version=version, timestamp=timestamp)
-        )
+        return run_in_loop(lambda: read_snapshot(storage, pool=pool, **options))
     finally:
         pool.close()
 

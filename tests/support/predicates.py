@@ -82,7 +82,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _sql(value: Any) -> str:
+def sql_literal(value: Any) -> str:
     match value:
         case None:
             return "NULL"
@@ -121,18 +121,20 @@ def _terms(draw: st.DrawFn) -> tuple[str, Truth]:
         )
     if kind == "in":
         values = draw(st.lists(st.none() | _literals(name), min_size=1, max_size=4))
-        written = ", ".join(map(_sql, values))
+        written = ", ".join(map(sql_literal, values))
         return f"{name} IN ({written})", lambda row: _or(
             [_compared(row[name], "=", value) for value in values]
         )
     if kind == "between":
         low, high = draw(_literals(name)), draw(_literals(name))
-        return f"{name} BETWEEN {_sql(low)} AND {_sql(high)}", lambda row: _and(
+        return f"{name} BETWEEN {sql_literal(low)} AND {sql_literal(high)}", lambda row: _and(
             [_compared(row[name], ">=", low), _compared(row[name], "<=", high)]
         )
     operator = draw(st.sampled_from(sorted(_COMPARE)))
     value = draw(st.none() | _literals(name))
-    return f"{name} {operator} {_sql(value)}", lambda row: _compared(row[name], operator, value)
+    return f"{name} {operator} {sql_literal(value)}", lambda row: _compared(
+        row[name], operator, value
+    )
 
 
 def _compared(left: Any, operator: str, right: Any) -> bool | None:

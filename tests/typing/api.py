@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from deltastream import DeltaDataset, DeltaStreamError, FieldSpec, create_pytorch_dataloader
+from deltastream.fields import RaggedForm
 
 
 def scale(image: torch.Tensor) -> torch.Tensor:
@@ -36,6 +37,19 @@ def dataset_is_iterable(path: str) -> IterableDataset[Any]:
         label: torch.Tensor = batch["label"]
         assert_type(label.numel(), int)
     return dataset
+
+
+def a_field_takes_every_option(ragged: RaggedForm) -> list[FieldSpec]:
+    return [
+        FieldSpec("s.a", dtype=torch.bfloat16, fill_null=float("nan")),
+        FieldSpec(("a", "s.b"), target_name="both", dtype="float16", null_mask=True),
+        FieldSpec("clicks", ragged="padded", pad_value=-1),
+        FieldSpec("clicks", ragged=ragged),
+        FieldSpec("clicks", ragged=True),
+        FieldSpec("price", decimal="float"),
+        FieldSpec("clicks", ragged="sorted"),  # type: ignore[arg-type]
+        FieldSpec("price", decimal="exact"),  # type: ignore[arg-type]
+    ]
 
 
 def every_error_is_one(error: DeltaStreamError) -> Exception:

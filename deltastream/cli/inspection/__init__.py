@@ -1,0 +1,1 @@
+"""What ``inspect`` shows: measured from a snapshot and footers, then drawn as tables or written as JSON."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ __all__ = [
     "FIELD_ID",
     "PHYSICAL_NAME",
     "ByteRange",
+    "DecodeColumns",
     "DeletionVector",
     "FileContext",
     "ObjectInfo",
@@ -52,6 +54,13 @@ def column_mapping(
     is_supported = min_reader_version == 2 or is_listed
     mode = configuration.get("delta.columnMapping.mode", "none")
     return mode.lower() if is_supported else "none"
+
+
+DecodeColumns: TypeAlias = Callable[[Sequence[str], Collection[str]], Mapping[str, pa.Array]]
+"""``decode(names, whole)`` gives the wanted rows of some columns of a row group.
+
+Columns in `whole` may come with all rows of the row group instead, where to drop some would be a copy: then they are of
+fixed width, unconverted, without nulls."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import EndOfStream
 from deltastream.pipeline import EngineIterator, LaneKey, ReadEngine, ReadOptions, ReadPlan
 from deltastream.plan import LaneSpan, Window
-from deltastream.types import FileContext
+from deltastream.types import DecodeColumns, FileContext
 
 __all__ = ["ArrowBatches"]
 
@@ -46,13 +45,13 @@ class _RowsBuilder:
 
     def add(
         self,
-        decode: Callable[[Sequence[str]], Mapping[str, pa.Array]],
+        decode: DecodeColumns,
         rows: slice,
         *,
         context: FileContext,
         row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
-        columns = decode(self._schema.names)
+        columns = decode(self._schema.names, ())
         arrays = [_as_type(columns[field.name], field.type) for field in self._schema]
         if arrays:
             self._batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Lock
 
@@ -14,13 +14,14 @@ from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
 from deltastream.batch.groups import FieldRead, column_groups
 from deltastream.batch.layout import Field, Layout
+from deltastream.batch.numbers import converts
 from deltastream.batch.paths import take_path
 from deltastream.batch.place import Placement, Stack, placement
 from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
-from deltastream.types import FileContext
+from deltastream.types import DecodeColumns, FileContext
 
 __all__ = ["Chunk", "ChunkBuilder"]
 
@@ -78,7 +79,7 @@ class ChunkBuilder:
 
     def add(
         self,
-        decode: Callable[[Sequence[str]], Mapping[str, pa.Array]],
+        decode: DecodeColumns,
         rows: slice,
         *,
         context: FileContext,
@@ -86,29 +87,49 @@ class ChunkBuilder:
     ) -> None:
         """Add `rows` of the window, numbered in the order in which they are read.
 
-        ``decode(names)`` gives some of their columns; each is placed, and dropped, before others are decoded.
-        `row_numbers` are theirs in the row group, for messages.
+        `decode` gives some of their columns; each is placed, and dropped, before others are decoded. `row_numbers` are
+        theirs in the row group.
         """
         self._allocate()
         places = placement(self._positions, rows)
         num_rows = rows.stop - rows.start
+        places_in_whole: Placement | None = None
         stacks: dict[str, Stack] = {}
         for group in column_groups(self._layout, num_rows, self._is_copied):
-            columns = decode(list(dict.fromkeys(n for read in group for n in read.columns)))
+            names = list(dict.fromkeys(n for read in group for n in read.columns))
+            columns = decode(names, self._may_be_whole(group))
             for read in group:
                 sources = [columns[name] for name in read.columns]
+                by = places
+                if len(sources[0]) != num_rows:
+                    if places_in_whole is None:
+                        places_in_whole = places.of_whole(np.asarray(row_numbers))
+                    by = places_in_whole
                 for name, values in self._convert(read, sources, context, row_numbers):
                     if read.index is None:
-                        self._place(read.field, name, values, places)
+                        self._place(read.field, name, values, by)
                         continue
                     assert isinstance(values, np.ndarray)
                     if read.index == 0:
                         target = self._arrays[name]
                         assert isinstance(target, np.ndarray)
                         stacks[name] = Stack(target, places, num_rows, self._memory.scratch)
-                    stacks[name].put(read.index, values)
+                    stacks[name].put(read.index, values, by)
                     if read.index == len(read.field.columns) - 1:
                         stacks.pop(name).finish()
+
+    def _may_be_whole(self, group: list[FieldRead]) -> set[str]:
+        """Return the columns that are only copied: there, rows that are dropped can be left out."""
+        only_copied: set[str] = set()
+        others: set[str] = set()
+        for read in group:
+            is_only_copied = (
+                read.field.kind in ("number", "stack")
+                and self._is_copied(read.field)
+                and not converts(read.field, read.field.dtypes[read.index or 0])
+            )
+            (only_copied if is_only_copied else others).update(read.columns)
+        return only_copied - others
 
     def _convert(
         self,

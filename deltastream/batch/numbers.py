@@ -13,7 +13,7 @@ from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import SchemaError
 from deltastream.types import FileContext
 
-__all__ = ["convert_dtype", "numbers", "validity"]
+__all__ = ["convert_dtype", "converts", "numbers", "validity"]
 
 _EXACT_FLOAT_DIGITS = 15
 """Integers of so many decimal digits are float64 without rounding, and so is ``10 ** scale``."""
@@ -38,8 +38,8 @@ def numbers(
     assert field.dtype is not None
     if len(column) == 0:
         return np.empty(0, field.dtype)
-    converts = _converts(field, source)
-    if column.null_count == 0 and not converts:
+    is_other = converts(field, source)
+    if column.null_count == 0 and not is_other:
         return _stored(column, source, memory)
     # The bytes of a null mean nothing, and `pa.nulls` keeps its values and its bitmap in one buffer: fill a copy.
     values = memory.take(len(column) * field.dtype.itemsize).view(field.dtype)
@@ -48,7 +48,7 @@ def numbers(
         return values
     stored = _stored(column, source, memory)
     nulls = ~validity(column) if column.null_count else None
-    if converts:
+    if is_other:
         if nulls is not None:
             stored = np.where(nulls, source.type(0), stored)
         _convert(stored, values, field, index, context)
@@ -63,7 +63,7 @@ def convert_dtype(
     stored: AnyArray, field: Field, index: int, memory: ColumnMemory, context: FileContext
 ) -> AnyArray:
     """Return numbers as they are stored, in the dtype of `field`."""
-    if not _converts(field, stored.dtype):
+    if not converts(field, stored.dtype):
         return stored
     assert field.dtype is not None
     values = memory.take(len(stored) * field.dtype.itemsize).view(field.dtype)
@@ -71,7 +71,8 @@ def convert_dtype(
     return values
 
 
-def _converts(field: Field, source: np.dtype[np.generic]) -> bool:
+def converts(field: Field, source: np.dtype[np.generic]) -> bool:
+    """Say whether numbers decoded as `source` have to become those of another dtype, which may not hold them."""
     return field.spec.dtype is not None and (source != field.dtype or field.is_bfloat16)
 
 

@@ -29,18 +29,35 @@ class Placement:
     positions: npt.NDArray[np.int64] | slice
     origins: npt.NDArray[np.int64] | None = None
     """The inverse, where the rows are all of the window: gathering is a fifth faster than scattering."""
+    sources: npt.NDArray[np.int64] | None = None
+    """Which rows of what is copied are meant, where it has others too."""
+
+    def of_whole(self, numbers: npt.NDArray[np.int64]) -> Placement:
+        """Return the places of the same rows where they are the rows `numbers` of what is copied.
+
+        The others are left out in the copy that is made anyway.
+        """
+        if self.origins is not None:
+            return Placement(self.positions, numbers[self.origins])
+        return Placement(self.positions, sources=numbers)
 
     def copy_rows(self, target: AnyArray, source: AnyArray) -> None:
         """Copy rows of `source` ``[n, *shape]`` to their places in `target` ``[m, *shape]``."""
-        if isinstance(self.positions, slice) or target.dtype == np.object_:
+        if target.dtype == np.object_ or (
+            isinstance(self.positions, slice) and self.sources is None
+        ):
             target[self.positions] = source
             return
         # A row as one opaque item: a memory copy each, several times as fast as fancy indexing of two dimensions.
         items, places = _items(np.ascontiguousarray(source, target.dtype)), _items(target)
         if self.origins is not None:
             np.take(items, self.origins, out=places, mode="clip")
-        else:
+        elif self.sources is None:
             places[self.positions] = items
+        elif isinstance(self.positions, slice):
+            np.take(items, self.sources, out=places[self.positions], mode="clip")
+        else:
+            places[self.positions] = np.take(items, self.sources, mode="clip")
 
 
 class Stack:
@@ -62,13 +79,14 @@ class Stack:
         memory = take(prod(shape) * target.dtype.itemsize)
         self._columns = memory.view(target.dtype).reshape(shape)[:, :num_rows]
 
-    def put(self, index: int, column: AnyArray) -> None:
-        """Copy column `index`, ``[n]``."""
-        if self._places.origins is None:
+    def put(self, index: int, column: AnyArray, places: Placement) -> None:
+        """Copy column `index`; `places` are those of its rows, which may be among others."""
+        rows = places.sources if places.origins is None else places.origins
+        if rows is None:
             self._columns[index] = column
         else:
             column = np.ascontiguousarray(column, self._columns.dtype)
-            np.take(column, self._places.origins, out=self._columns[index], mode="clip")
+            np.take(column, rows, out=self._columns[index], mode="clip")
 
     def finish(self) -> None:
         """Transpose the columns into the rows' places."""

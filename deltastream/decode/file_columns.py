@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -42,6 +42,11 @@ class FileColumns:
     def places_of(self, names: Sequence[str]) -> list[int]:
         """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
         return sorted({self.found[name][0] for name in names if name in self.found})
+
+    def unconverted_places(self, names: Collection[str]) -> set[int]:
+        """Return which columns that are read are some wanted ones as they are."""
+        found = (self.found[name] for name in names if name in self.found)
+        return {place for place, node in found if node.is_identity}
 
     def conform(
         self,

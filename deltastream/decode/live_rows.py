@@ -23,8 +23,8 @@ class RowTaker:
         self.copies = len(rows) > 0 and bool(rows[-1] - rows[0] >= len(rows))
         """Whether values are copied: rows that lie one after the other are a slice."""
 
-    def take(self, column: pa.Array) -> pa.Array:
-        """Return the rows of a column.
+    def take(self, column: pa.Array, *, may_be_whole: bool = False) -> pa.Array:
+        """Return the rows of a column; or all of it, if that is allowed and a copy less, and it has no nulls.
 
         Values of fixed width are gathered by index: 2.2 ms for 33 columns of 100,000 floats of which 2 % go, 7.3 ms
         by a mask. Of others each run of rows is copied: 0.6 ms for 1,000 lists of 2,048 integers, 6.0 ms by index.
@@ -33,6 +33,8 @@ class RowTaker:
             return column
         if not self.copies:
             return column.slice(int(self._rows[0]) if len(self._rows) else 0, len(self._rows))
+        if may_be_whole and column.null_count == 0 and pa.types.is_primitive(column.type):
+            return column
         if not _is_fixed_width(column.type) and self._runs is not None:
             return pa.concat_arrays([column.slice(*run) for run in self._runs])
         # The rows are right, for they were made for this row group.

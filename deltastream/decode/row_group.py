@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -77,8 +77,10 @@ class RowGroupDecoder:
     ) -> None:
         self._file.close()
 
-    def decode(self, names: Sequence[str] | None = None) -> dict[str, pa.Array]:
-        """Return the rows of some columns; None: of all that are wanted.
+    def decode(
+        self, names: Sequence[str] | None = None, whole: Collection[str] = ()
+    ) -> dict[str, pa.Array]:
+        """Return the rows of some columns; None: of all that are wanted. `whole`: see `DecodeColumns`.
 
         Raises:
             FileCorruptError: The bytes do not decode, or not into as many rows as the footer says, or a value does
@@ -86,13 +88,14 @@ class RowGroupDecoder:
         """
         wanted = list(self._columns.targets) if names is None else names
         places = self._columns.places_of(wanted)
+        may_be_whole = self._columns.unconverted_places(whole)
         # What is copied is copied while it is in the cache, and the row group is never held whole.
         parts = self._parts(places) if self._rows.copies else [places]
         decoded: dict[int, pa.Array] = {}
         for part in parts:
             if part:
-                columns = map(self._rows.take, self._decode(part))
-                decoded |= dict(zip(part, columns, strict=True))
+                for place, column in zip(part, self._decode(part), strict=True):
+                    decoded[place] = self._rows.take(column, may_be_whole=place in may_be_whole)
         return self._columns.conform(
             wanted, decoded, self._partition, self._num_live, self._context
         )

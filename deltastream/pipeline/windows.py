@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.pipeline.needs import LaneKey
 from deltastream.plan import Window
-from deltastream.types import FileContext
+from deltastream.types import DecodeColumns, FileContext
 
 __all__ = ["LaneChunk", "WindowBuilder", "WindowChunk", "WindowChunks"]
 
@@ -39,16 +37,13 @@ class WindowBuilder(Protocol[C_co]):
 
     def add(
         self,
-        decode: Callable[[Sequence[str]], Mapping[str, pa.Array]],
+        decode: DecodeColumns,
         rows: slice,
         *,
         context: FileContext,
         row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
-        """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once.
-
-        ``decode(names)`` decodes some of their columns.
-        """
+        """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once."""
         ...
 
     def finish(self) -> C_co:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Any
@@ -104,7 +104,7 @@ def builder(
 
 
 def add(target: ChunkBuilder, rows: pa.Table, offset: int) -> None:
-    def decode(names: Sequence[str]) -> dict[str, pa.Array]:
+    def decode(names: Sequence[str], whole: Collection[str]) -> dict[str, pa.Array]:
         return {name: rows.column(name).chunk(0) for name in names}
 
     target.add(

@@ -71,6 +71,29 @@ def test_python_objects_are_placed_as_they_are(case: tuple[int, Placement, list[
     assert sum(value is not None for value in target) == len(rows)
 
 
+@given(placements(), st.data())
+def test_rows_that_are_left_out_of_what_is_copied_change_nothing(
+    case: tuple[int, Placement, list[int]], data: st.DataObject
+) -> None:
+    num_rows, places, rows = case
+    gaps = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
+    numbers = np.cumsum(gaps, dtype=np.int64)
+    source = random_array((sum(gaps) + 5,), "f4", 1)
+    expected, found = (np.zeros(num_rows, np.float32) for _ in range(2))
+    places.copy_rows(expected, source[numbers])
+    places.of_whole(numbers).copy_rows(found, source)
+    np.testing.assert_array_equal(found, expected)
+    pair = [np.zeros((num_rows, 1), np.float32) for _ in range(2)]
+    for target, column, by in (
+        (pair[0], source[numbers], places),
+        (pair[1], source, places.of_whole(numbers)),
+    ):
+        stacking = Stack(target, places, len(rows), lambda nbytes: np.empty(nbytes, np.uint8))
+        stacking.put(0, column, by)
+        stacking.finish()
+    np.testing.assert_array_equal(*pair)
+
+
 def stacked(target: Any, columns: list[Any], rows: list[int]) -> Any:
     expected = target.copy()
     for j, column in enumerate(columns):
@@ -82,7 +105,7 @@ def stacked(target: Any, columns: list[Any], rows: list[int]) -> Any:
 def stack(target: Any, places: Placement, columns: list[Any]) -> None:
     stacking = Stack(target, places, len(columns[0]), lambda nbytes: np.empty(nbytes, np.uint8))
     for index, column in enumerate(columns):
-        stacking.put(index, column)
+        stacking.put(index, column, places)
     stacking.finish()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -123,6 +124,26 @@ def test_other_columns_stay_with_their_row(table: Path) -> None:
         ids = batch["id"].tolist()
         assert batch["x"].tolist() == ids
         assert batch["text"] == list(map(str, ids))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("shuffle_rows", [1, 150, 1000])
+def test_stacked_and_masked_columns_stay_with_their_row(
+    table: Path, shuffle: bool, shuffle_rows: int
+) -> None:
+    fields = [
+        FieldSpec(["x", "id"], target_name="both"),
+        FieldSpec("x", null_mask=True),
+        FieldSpec("x", target_name="half", dtype=torch.float16),
+    ]
+    found = []
+    for batch in dataset(table, *fields, shuffle=shuffle, shuffle_rows=shuffle_rows):
+        ids = batch["id"].tolist()
+        found += ids
+        assert batch["both"].tolist() == [[id_, id_] for id_ in ids]
+        assert batch["x"].tolist() == batch["half"].tolist() == ids
+        assert batch["x_mask"].all()
+    assert sorted(found) == live_ids(numbered_files(SIZES, DELETED))
 
 
 def test_planning_reads_no_vector_and_rows_that_are_not_read_need_none(table: Path) -> None:

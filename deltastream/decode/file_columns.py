@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from deltastream.decode.arrow_types import plain_type
+from deltastream.decode.chunk_sizes import fixed_width
 from deltastream.decode.nodes import Leaf, Node
 from deltastream.decode.projection import Projection
 from deltastream.decode.resolve import Resolver
@@ -33,6 +34,11 @@ class FileColumns:
     """Of those the ones that may be decoded as dictionaries, and their paths in the file."""
     targets: dict[str, pa.DataType]
     """The type of every wanted column, in order."""
+
+    varying_leaves: tuple[int, ...]
+    """Of the leaves those whose values have no fixed width, or not one for each row."""
+    row_nbytes: int
+    """Bytes of a row in the others."""
 
     @property
     def leaves(self) -> tuple[int, ...]:
@@ -117,8 +123,11 @@ def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> Fi
     firsts = sorted({file_field.first_leaf for file_field, _ in present.values()})
     places = {first: place for place, first in enumerate(firsts)}
     leaves: list[set[int]] = [set() for _ in firsts]
+    widths: dict[int, int] = {}
     for file_field, node in present.values():
         leaves[places[file_field.first_leaf]].update(node.leaves)
+        if (width := fixed_width(file_field.field.type)) is not None:
+            widths[file_field.first_leaf] = width
     return FileColumns(
         column_leaves=tuple(tuple(sorted(some)) for some in leaves),
         found={name: (places[ff.first_leaf], node) for name, (ff, node) in present.items()},
@@ -132,6 +141,8 @@ def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> Fi
             and "." not in ff.field.name
         },
         targets={field.name: plain_type(field.type) for field in projection.schema},
+        varying_leaves=tuple(sorted(leaf for some in leaves for leaf in some - widths.keys())),
+        row_nbytes=sum(widths.values()),
     )
 
 

@@ -39,7 +39,12 @@ def filter_file(
         FileCorruptError: The bytes do not decode, or not into as many rows as the log says.
     """
     footer = read_footer(
-        source, projection, num_records=num_records, context=context, selection=deleted
+        source,
+        projection,
+        num_records=num_records,
+        context=context,
+        selection=deleted,
+        checks_statistics=True,
     )
     paths = paths_of(predicate)
     num_rows = footer.decoded.num_rows.tolist()

@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 DEFAULT_MEMORY_BUDGET = 1 << 30
-"""Bytes one iterator may hold: eight lanes with an open window and one read ahead, at 64 MiB each."""
+"""Bytes one iterator may hold: eight lanes with an open window and one read ahead, at 64 MiB each. Footers that are
+kept for later epochs, about 32 MiB at most, are outside it."""
 
 DEFAULT_SHUFFLE_ROWS = 131_072
 """Rows of a window. At 4 bytes a column it is half of an L2 cache of 1 MiB: scattering costs 1.6 ns a value there."""

@@ -32,7 +32,7 @@ demo: $(STAMP) ## Write a small Delta table and train on it; MNIST=folder takes 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-stress: $(STAMP) ## Run the same tests with ten times the examples
+stress: $(STAMP) ## Run the same tests with ten times the examples: 500 random tables, 10,000 damaged files
 	@DELTASTREAM_STRESS=1 $(BIN)/python -m pytest --timeout=1200 -o faulthandler_timeout=1000 $(ARGS)
 
 acceptance: $(STAMP) ## Read every table of the corpus and print the tally by feature; DELTASTREAM_CORPUS=folder

@@ -7,7 +7,14 @@ from typing import Any, assert_type
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from deltastream import DeltaDataset, DeltaStreamError, FieldSpec, create_pytorch_dataloader
+from deltastream import (
+    DeltaDataset,
+    DeltaStreamError,
+    FieldSpec,
+    create_pytorch_dataloader,
+    iter_arrow,
+    read_arrow,
+)
 from deltastream.fields import RaggedForm
 
 
@@ -50,6 +57,14 @@ def a_field_takes_every_option(ragged: RaggedForm) -> list[FieldSpec]:
         FieldSpec("clicks", ragged="sorted"),  # type: ignore[arg-type]
         FieldSpec("price", decimal="exact"),  # type: ignore[arg-type]
     ]
+
+
+def rows_are_arrow(path: str) -> int:
+    num_rows: int = read_arrow(path, columns=["a", "s.b"], filter=[("a", ">", 1)]).num_rows
+    with iter_arrow(path, filter="a > 1", max_rows=10) as batches:
+        for batch in batches:
+            num_rows += batch.num_rows
+    return num_rows
 
 
 def every_error_is_one(error: DeltaStreamError) -> Exception:

@@ -185,3 +185,22 @@ def planned(root: Path, condition: Filter) -> PlannedRows:
         return await plan_rows(request, pool)
 
     return run_planning(plan)
+
+
+def test_a_list_without_terms_among_others_is_refused(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    for condition in ([[]], [[("id", "=", 1)], []]):
+        with pytest.raises(OptionError, match="tuples, or lists of them"):
+            DeltaDataset(root, filter=condition)
+
+
+def test_an_expression_that_fails_for_a_value_says_where(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    text, number = pc.field("text"), pc.field("id")
+    for condition in (
+        pc.match_substring_regex(text, "("),
+        pc.utf8_length(text) / number > 1,
+        pc.binary_join_element_wise(text, "x", "").cast("int64") > 1,
+    ):
+        with pytest.raises(OptionError, match="row group 0: the filter fails"):
+            DeltaDataset(root, filter=condition)

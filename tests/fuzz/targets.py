@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tests.fuzz import mutate
 from tests.support.logs import LogFolder, add, metadata, protocol
-from tests.support.vectors import numbered_files, write_files_with_vectors
+from tests.support.vectors import DataFile, numbered_files, write_files_with_vectors
 
 __all__ = ["Target", "write_targets"]
 
@@ -121,5 +121,5 @@ def _v2(root: Path, suffix: str) -> Path:
     return root
 
 
-def _files() -> list:  # type: ignore[type-arg]
+def _files() -> list[DataFile]:
     return numbered_files([100, 100, 50], [[0, 5, 99], list(range(0, 100, 2)), None])

@@ -7,11 +7,11 @@
     │   ├── TableNotFoundError     no Delta log at this path
     │   ├── VersionNotFoundError   the version (or timestamp) never was, or was cleaned
     │   ├── LogCorruptError        the log contradicts itself or the protocol
-    │   └── UnsupportedFeatureError  a reader feature we lack: refused, never read wrong
+    │   └── UnsupportedFeatureError  a feature we lack, of the table or of a file: refused, never read wrong
     ├── ReadError                  one data file; names table, version, file, row group and stage
     │   ├── FileMissingError       a file of this version is gone (vacuumed, deleted)
     │   └── FileCorruptError       bytes, footer or counts are not what the log promised
-    ├── SchemaError                a column that isn't there, or whose type has no tensor form
+    ├── SchemaError                a column that isn't there, a type or a value that its field cannot take
     ├── NullValueError             a null where the field has no rule for nulls
     ├── TransformError             the user's transform raised; names the row
     ├── OptionError (ValueError)   an argument that cannot be, or that contradicts another
@@ -59,7 +59,7 @@ class LogCorruptError(TableError):
 
 
 class UnsupportedFeatureError(TableError):
-    """The table needs a Delta reader feature that deltastream lacks."""
+    """The table, or one of its files, needs something that deltastream does not read."""
 
 
 class ReadError(DeltaStreamError):
@@ -71,11 +71,11 @@ class FileMissingError(ReadError):
 
 
 class FileCorruptError(ReadError):
-    """A data file's bytes, footer or row counts are not what the log promised."""
+    """A data file's bytes, footer, row counts or deletion vector are not what the log promised."""
 
 
 class SchemaError(DeltaStreamError):
-    """A column is not in the table, or its type has no tensor form."""
+    """A column is not in the table, or its field cannot take its type or one of its values."""
 
 
 class NullValueError(DeltaStreamError):

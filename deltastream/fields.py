@@ -27,43 +27,47 @@ class FieldSpec:
     """
 
     name: str | Sequence[str]
-    """The column, or a field of a struct column: ``"s.a"`` (a column of that very name comes first). Or several numeric
-    ones, which are stacked into one tensor of shape ``[B, len(name)]``, in NumPy's common dtype. Several need a
-    `target_name`. With a `transform` they may have any type: it gets a tuple."""
+    """The column, or a field of a struct column: ``"s.a"`` (a column of that very name comes first). A struct is a dict
+    of its fields. Or several numeric ones, which are stacked into one tensor of shape ``[B, len(name)]``, in NumPy's
+    common dtype. Several need a `target_name`. With a `transform` they may have any type: it gets a tuple."""
     decode_numpy_and_apply_shape: tuple[int, ...] | None = None
     """Read each binary value as a uint8 array of this shape: a tensor ``[B, *shape]``, without work per row."""
     load_image_using_pil: bool = False
-    """Decode each binary value as a PIL image, in the decode pool."""
+    """Decode each binary value as a PIL image, in the decode threads."""
     transform: Callable[[Any], Any] | None = None
-    """Called once per row, in the decode pool (several threads at once), with the value as Python sees it: a
+    """Called once per row, in the decode threads (several at once), with the value as Python sees it: a
     number, str, bytes, list, the array or the image of the options above, or None for a null. The results are put
     together by `torch.utils.data.default_collate`."""
     target_name: str | None = None
-    """The field's key in the batch; by default the column's name."""
+    """The field's key in the batch; by default `name`."""
     _: KW_ONLY
     fill_null: int | float | bool | None = None
-    """Put this value where the column is null, and where a list's elements are. Without it and `null_mask`, a null is a
-    `NullValueError`. For tensors only: a transform is given None for a null."""
+    """Put this value, one of the tensor's dtype, where the column is null, and where a list's elements are; a null list
+    of no fixed length is one without elements. Without it and `null_mask`, a null is a `NullValueError`. For tensors
+    only: a transform is given None for a null."""
     null_mask: bool = False
-    """Give a second field, named ``<target>_mask``: bool ``[B]``, True where there is a value. Nulls become 0, or
-    `fill_null`; in fields that are lists they are None."""
+    """Give a second field, named ``<target>_mask``: bool ``[B]``, True where there is a value; ``[B, len(name)]`` for
+    several columns, and one for each field of a struct. Nulls become 0, or `fill_null`; in fields that are lists they
+    are None, and rows without values in the other forms of `ragged`."""
     ragged: bool | RaggedForm | None = None
     """What becomes of lists, or binary values, that differ in length.
 
     - True or ``"list"``: a list of B tensors; of binary, a list of read-only memoryviews of the decoded memory, without
-      a copy (``bytes(value)`` is one).
+      a copy (``bytes(value)`` is one). Arrays whose elements are of several lengths are lists of lists.
     - ``"offsets"``: a dict of ``values``, end to end, and ``offsets``, int64 ``[B + 1]``.
     - ``"padded"``: a dict of ``values`` ``[B, longest]`` and ``lengths``, int64 ``[B]``.
     - ``"nested"``: a nested tensor of layout ``torch.jagged``.
-    - False: a tensor ``[B, n]``; a value of another length is an error.
-    - None: "list" if the table's first values differ in length, else False.
+    - False: a tensor ``[B, n]``; a value of another length is a `SchemaError`.
+    - None: a tensor if the table's first values have one length (a later value of another is a `SchemaError`), else
+      as "list".
 
     Text may be read as its UTF-8 bytes, in the forms "offsets", "padded" and "nested"."""
     pad_value: int | float | bool | None = None
     """What ``ragged="padded"`` pads with; None: 0."""
     dtype: torch.dtype | str | None = None
     """The tensor's dtype, as torch's or by its name; None: the column's. Floats are rounded to the nearest value, and
-    become infinite beyond the dtype's range; an integer that the dtype cannot hold is a `SchemaError`."""
+    become infinite beyond the dtype's range; an integer that the dtype cannot hold is a `SchemaError`; floats as
+    integers are an `OptionError`."""
     decimal: Literal["float"] | None = None
     """What becomes of decimals. "float": the nearest float64 (a floating `dtype` does this too). None: exact; up to 18
     digits are an int64, the value times ``10 ** scale``, more are `decimal.Decimal` objects."""

@@ -38,10 +38,11 @@ def read_arrow(
             are read. Backquotes quote a name. None: all of them.
         filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
             lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
-        storage_options: For object stores, later; local tables need none.
+        storage_options: Accepted and not used: only local tables are read.
 
     Returns:
-        A table of the version's schema, one chunk for each row group; of no rows where the version has none.
+        A table of the version's names and types, without the metadata of column mapping: one chunk for each row group
+        that has live rows.
 
     Raises:
         TableError: There is no table, no such version, or it needs a feature we lack.
@@ -85,10 +86,12 @@ def iter_arrow(
         An iterator of record batches, whose `schema` is that of every batch. A batch owns its memory.
 
     Raises:
-        TableError: There is no table, no such version, or it needs a feature we lack.
+        TableError: There is no table, no such version, or it needs a feature we lack; also in ``next()``, where only
+            a file tells.
         SchemaError: A column isn't there.
         OptionError: An argument cannot be.
-        ReadError: In ``next()``: a file is missing, or is not what the log promised.
+        ReadError: A file is missing, or is not what the log promised: in ``next()``, but for what counting its rows
+            reads.
     """
     for name, count in (
         ("max_rows", max_rows),

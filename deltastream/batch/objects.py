@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltastream.batch.lengths import offsets_of
 from deltastream.batch.numbers import validity
 from deltastream.engine.buffers import ColumnMemory
-from deltastream.errors import SchemaError
+from deltastream.errors import FileCorruptError, SchemaError
 from deltastream.types import FileContext
 
 __all__ = ["objects", "python_values"]
@@ -22,15 +22,22 @@ def python_values(column: pa.Array, context: FileContext, name: str) -> npt.NDAr
     """Return Python values, ``[n]`` of dtype object: str, bytes, or what `to_pylist` gives; None for a null.
 
     Raises:
+        FileCorruptError: A text is no UTF-8.
         SchemaError: A date or timestamp of a year that Python's do not have.
     """
     if pa.types.is_dictionary(column.type):
         return _from_dictionary(column, python_values(column.dictionary, context, name))
-    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        values: npt.NDArray[np.object_] = column.to_numpy(zero_copy_only=False)
-        return values
     try:
+        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+            values: npt.NDArray[np.object_] = column.to_numpy(zero_copy_only=False)
+            return values
         return np.fromiter(column.to_pylist(), np.object_, len(column))
+    except UnicodeDecodeError as error:
+        # Arrow takes the file's word for it.
+        raise FileCorruptError(
+            f"{context}: column {name!r} has a text that is no UTF-8 ({error}): read_arrow and a cast to binary give "
+            "its bytes"
+        ) from error
     except (ValueError, OverflowError) as error:
         raise SchemaError(
             f"{context}: column {name!r} has a value that is no Python object ({error}): read the date or timestamp as "

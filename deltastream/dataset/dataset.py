@@ -45,9 +45,10 @@ __all__ = ["DeltaDataset"]
 class DeltaDataset(IterableDataset[Any]):
     """One version of a Delta table as batches, in an order that is a function of the seed and the epoch.
 
-    Making it reads the log (and, where it has no statistics, footers), and resolves the latest version, so that every
-    worker and epoch reads the same one. Iterate it itself, or give it to a `DataLoader` with ``batch_size=None``:
-    batches arrive whole.
+    Making it blocks: it reads the log, footers where the log has no row counts, the first rows of lists and binary
+    values whose length the fields do not say, and a filter's columns in the files that the log leaves open. It resolves
+    the latest version, so that every worker and epoch reads the same one. Iterate it itself, or give it to a
+    `DataLoader` with ``batch_size=None``: batches arrive whole.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class DeltaDataset(IterableDataset[Any]):
         row_dicts: bool = False,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
-        """Read the log and plan; with a filter also its columns in the files that the log leaves open.
+        """Read the log and plan.
 
         Args:
             path: The table: a local path or a ``file:`` URI.
@@ -104,12 +105,14 @@ class DeltaDataset(IterableDataset[Any]):
             shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
             shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
             row_dicts: Give each batch as a list of one dict per row.
-            storage_options: For object stores, later; local tables need none.
+            storage_options: Accepted and not used: only local tables are read.
 
         Raises:
             TableError: There is no table, no such version, or it needs a feature we lack.
             SchemaError: A field's column isn't there, or has a type that the field cannot take.
             OptionError: An argument cannot be.
+            ReadError: A file that was looked at, for its row count, its first rows or the filter, is missing or
+                damaged.
         """
         super().__init__()
         self._rank, self._num_ranks = resolve_ranks(rank, num_ranks)
@@ -207,11 +210,15 @@ class DeltaDataset(IterableDataset[Any]):
         In a `DataLoader`'s worker that is every W-th batch of the rank. Threads start here and end with the iterator.
 
         Yields:
-            Field name to CPU tensor of shape ``(batch_size, *field_shape)``, or to a list of that many values; or a
-            list of row dicts. Tensors are views of memory that is used again when the last of them is dropped.
+            Field name to CPU tensor of shape ``(batch_size, *field_shape)``, to a list of that many values, or to a
+            dict of these (a struct, or a form of `FieldSpec.ragged`); or a list of row dicts. The last batch is shorter
+            unless `drop_last` or `pad`. Tensors are views of memory that is used again when the last of them is
+            dropped.
 
         Raises:
             ReadError: A file is missing, or is not what the log promised.
+            UnsupportedFeatureError: A file has a shredded variant, or a deletion vector that is not read.
+            SchemaError: A value has another length than its field, or does not fit its dtype.
             NullValueError: A null in a field without a rule for nulls.
             TransformError: A transform raised.
             MemoryBudgetError: The windows of the lanes to be read do not fit the memory budget.

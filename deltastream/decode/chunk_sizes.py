@@ -11,7 +11,7 @@ import pyarrow.types as pt
 
 from deltastream.types import RowGroupSizes
 
-__all__ = ["check_chunks", "fixed_width", "measure_row_groups"]
+__all__ = ["check_statistics", "fixed_width", "measure_row_groups"]
 
 _FIXED_NBYTES = {
     "BOOLEAN": 1,
@@ -40,7 +40,27 @@ def fixed_width(type_: pa.DataType) -> int | None:
     return max(4, int(type_.bit_width) // 8)
 
 
-def check_chunks(file: pq.ParquetFile, leaves: Sequence[int], row_group: int) -> None:
+def check_statistics(file: pq.ParquetFile, leaves: Sequence[int]) -> None:
+    """Make sure that Arrow can parse the statistics of column chunks, which it does where nothing catches it, too.
+
+    Raises:
+        OSError: They are damaged.
+    """
+    # `metadata.schema` would be kept by the metadata, and refer back to it.
+    schema = pq.ParquetSchema(file.metadata)
+    for group in range(file.metadata.num_row_groups):
+        _check_chunks(file, leaves, group)
+        row_group = file.metadata.row_group(group)
+        for leaf in leaves:
+            found, expected = (
+                row_group.column(leaf).physical_type,
+                schema.column(leaf).physical_type,
+            )
+            if found != expected:
+                raise OSError(f"row group {group}, leaf {leaf}: {found} in a column of {expected}")
+
+
+def _check_chunks(file: pq.ParquetFile, leaves: Sequence[int], row_group: int) -> None:
     """Make Arrow look at the metadata of column chunks where it catches its own exceptions.
 
     `RowGroupMetaData.column()` parses it, and lets them end the process: "terminate called after throwing an instance
@@ -77,7 +97,7 @@ def measure_row_groups(
     num_rows = np.zeros(num_groups, np.int64)
     nbytes = np.zeros(num_groups, np.int64)
     for group in range(num_groups):
-        check_chunks(file, leaves, group)
+        _check_chunks(file, leaves, group)
         row_group = metadata.row_group(group)
         num_rows[group] = row_group.num_rows
         nbytes[group] = row_group.num_rows * row_nbytes

@@ -37,7 +37,7 @@ def decode_first_rows(
                 num_rows, row_groups, column_indices=columns.leaves, use_threads=False
             )
             rows = _first_live(batches, selection)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
     if rows is None:
         return {}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deltastream.decode.chunk_sizes import check_chunks, measure_row_groups
+from deltastream.decode.chunk_sizes import check_statistics, measure_row_groups
 from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
@@ -31,6 +31,15 @@ class Footer:
     """The same before rows are dropped: what decoding takes."""
     selection: RowSelection | None = None
     """None: every row lives."""
+
+    @property
+    def created_by(self) -> str | None:
+        """The file's writer; None where it gave no name, or one that is no UTF-8."""
+        try:
+            name: str | None = self.metadata.created_by
+        except UnicodeDecodeError:
+            return None
+        return name
 
     def drops_rows(self, row_group: int) -> bool:
         """Say whether a row group has rows that do not live."""
@@ -76,10 +85,9 @@ def read_footer(
                 )
             columns = find_columns(projection, file.schema_arrow, context)
             if checks_statistics:
-                for row_group in range(metadata.num_row_groups):
-                    check_chunks(file, columns.leaves, row_group)
+                check_statistics(file, columns.leaves)
             decoded = measure_row_groups(file, columns.varying_leaves, columns.row_nbytes)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
     if decoded.num_rows.sum() != metadata.num_rows:
         raise FileCorruptError(

@@ -39,7 +39,7 @@ def row_group_statistics(footer: Footer, path: tuple[str, ...]) -> pa.StructArra
     if node is None:
         null_counts = [group.num_rows for group in row_groups]
     elif isinstance(node, Leaf):
-        trusted = _orders_bytes(footer.metadata.created_by)
+        trusted = _orders_bytes(footer.created_by)
         for i, group in enumerate(row_groups):
             chunk = group.column(node.leaves[0])
             if (statistics := chunk.statistics) is not None:

@@ -57,11 +57,13 @@ def stored_path(vector: DeletionVector) -> str:
         # In Z85 a UUID has 20 characters; what comes before them is a folder.
         prefix, encoded = text[:-_UUID_CHARACTERS], text[-_UUID_CHARACTERS:]
         name = f"deletion_vector_{UUID(bytes=decode_z85(encoded))}.bin"
-        return f"{prefix}/{name}" if prefix else name
-    if not text:
-        raise ValueError("its path is empty")
-    # As the path of an add action: a URI, percent-encoded.
-    return unquote(urlsplit(text).path if text.startswith("file:") else text)
+        path = f"{prefix}/{name}" if prefix else name
+    else:
+        # As the path of an add action: a URI, percent-encoded.
+        path = unquote(urlsplit(text).path if text.startswith("file:") else text)
+    if not path or "\0" in path:
+        raise ValueError(f"no file has its path {path!r}")
+    return path
 
 
 def stored_range(vector: DeletionVector) -> ByteRange:

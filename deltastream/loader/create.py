@@ -78,8 +78,8 @@ def create_pytorch_dataloader(
         path: The table: a local path or a ``file:`` URI.
         id_field: Accepted and not needed: rows are counted by the log.
         fields: The fields of a batch; None: every column of the table.
-        partition_filter: ``[(column, operator, value), ...]`` on partition columns: files that do not match are not
-            read. Values may be text, as deltatorch wanted them.
+        partition_filter: ``[(column, operator, value), ...]`` on partition columns, or a list of such lists: files that
+            do not match are not read. Values may be text, as deltatorch wanted them.
         version: The version to read; None: the latest, resolved here, once.
         batch_size: Rows of a batch.
         use_fixed_rank: Take `rank` and `num_ranks` from the arguments, not from the environment.
@@ -89,8 +89,8 @@ def create_pytorch_dataloader(
             then work in this process.
         shuffle: Permute files, row groups and rows, differently in each epoch.
         drop_last: Leave out the last batch if it is short.
-        storage_options: For object stores, later; local tables need none.
-        timestamp: Read the last version committed at or before this time instead.
+        storage_options: Accepted and not used: only local tables are read.
+        timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
         columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a field
             of a struct, of which only the fields named are read. Backquotes quote a name.
         filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such lists,
@@ -98,22 +98,24 @@ def create_pytorch_dataloader(
         seed: Of the shuffle, in ``[0, 2**63)``.
         lanes: Independent streams that the rows are divided into; "auto" chooses. The order depends on it.
         pad: Make all ranks take equally many full batches; None: where there are several ranks.
-        memory_budget: Bytes that may be read ahead; divided by `num_workers`.
+        memory_budget: Bytes that an iterator may hold; divided by `num_workers`.
         decode_threads: Threads that decode; None: one a core, divided by `num_workers`.
         transform_threads: Threads that may run transforms at once; None: as many as decode.
-        shuffle_rows: Rows of a shuffle window.
-        shuffle_nbytes: Bytes of a shuffle window.
+        shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
+        shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
         collate_fn: Called with each batch as a list of one dict per row, as in deltatorch; without it a batch is a
             dict of tensors.
         **dataloader_kwargs: For `torch.utils.data.DataLoader`.
 
     Returns:
-        A `torch.utils.data.DataLoader`; each ``iter()`` of it is the next epoch.
+        A `torch.utils.data.DataLoader`; each ``iter()`` of it is the next epoch. What a batch is, and what iterating
+        raises, `DeltaDataset` says.
 
     Raises:
         TableError: There is no table, no such version, or it needs a feature we lack.
         SchemaError: A field's column isn't there, or has a type that the field cannot take.
         OptionError: An argument cannot be.
+        ReadError: A file that was looked at, for its row count, its first rows or the filter, is missing or damaged.
     """
     if not use_fixed_rank and (rank is not None or num_ranks is not None):
         raise OptionError("rank and num_ranks are used with use_fixed_rank=True only")

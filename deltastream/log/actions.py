@@ -93,7 +93,7 @@ def _string_map(value: Any, name: str, source: str) -> dict[str, str]:
         return {}
     # A map read from Parquet is a list of pairs.
     pairs = list(value.items()) if isinstance(value, Mapping) else value
-    if not isinstance(pairs, list):
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
         raise _unlike(source, name, "an object", value)
     return {str(key): "" if text is None else str(text) for key, text in pairs}
 

@@ -36,6 +36,7 @@ __all__ = [
 _BATCH_ROWS = 16_384
 _HEAD_COLUMNS = ("protocol", "metaData", "checkpointMetadata", "sidecar")
 _ACTIONS = frozenset({*_HEAD_COLUMNS, "add", "remove", "txn", "domainMetadata"})
+_NAMES = frozenset({"path", "partitionValues", "deletionVector"})
 _DAMAGES = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, LogCorruptError)
 
 
@@ -79,6 +80,10 @@ class CheckpointHead:
     """``checkpointMetadata.version``; every checkpoint of the V2 form, and no other, has one."""
     sidecars: tuple[str, ...] = ()
     """``sidecar.path``, as logged."""
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(path, str) for path in self.sidecars):
+            raise ValueError(f"sidecar.path is to be a string, found {self.sidecars}")
 
 
 def read_head(file: CheckpointFile) -> CheckpointHead:
@@ -172,6 +177,9 @@ def parse_adds(batch: AddBatch, wanted: Wanted) -> pa.Table:
     columns = dict(zip(adds.schema.names, adds.columns, strict=True))
     parsed = columns.get("stats_parsed")
     try:
+        for name in _NAMES & columns.keys():
+            # Parquet's texts are UTF-8, and Arrow takes their word for it.
+            columns[name].validate(full=True)
         texts = columns["stats"].cast(pa.string()) if "stats" in columns else None
         table = pa.table(
             {
@@ -185,6 +193,8 @@ def parse_adds(batch: AddBatch, wanted: Wanted) -> pa.Table:
                 "partition_values": columns.get("partitionValues", pa.nulls(len(adds))),
             }
         )
+        if wanted.partitions and not pa.types.is_map(table.schema.field("partition_values").type):
+            raise TypeError(f"add.partitionValues is {columns['partitionValues'].type}, not a map")
         table = with_partitions(table, wanted.partitions)
         return with_statistics(table, wanted.leaves, texts=texts, parsed=parsed)
     except _DAMAGES as error:

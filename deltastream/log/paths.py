@@ -20,6 +20,9 @@ def decode_path(path: str) -> str:
 
     Delta PROTOCOL.md, "Add File and Remove File": a path is a URI, percent-encoded. Writers mix ``file:/x``,
     ``file:///x`` and ``/x`` for one file, so only the plain path can be compared.
+
+    Raises:
+        ValueError: No file can have this path.
     """
     if path.startswith("file:/"):
         rest = path.removeprefix("file:")
@@ -28,17 +31,21 @@ def decode_path(path: str) -> str:
             path = rest
         elif slash and host in ("", "localhost"):
             path = f"/{absolute}"
-    return unquote(path) if "%" in path else path
+    path = unquote(path) if "%" in path else path
+    if _SEPARATOR in path:
+        raise ValueError(f"the path {path!r} has a NUL, which no file's name has")
+    return path
 
 
 def decode_paths(paths: pa.Array) -> pa.Array:
     """`decode_path` over a string array; one without escapes and URIs is returned as it is."""
     data = paths.buffers()[2]
     text = b"" if data is None else data.to_pybytes()
-    # Most tables have neither: two searches of the bytes cost a tenth of two string kernels.
-    if b"%" not in text and b"file:/" not in text:
+    # Most tables have none of them: searches of the bytes cost a tenth of string kernels.
+    if b"%" not in text and b"file:/" not in text and _SEPARATOR.encode() not in text:
         return paths
     encoded = pc.or_(pc.match_substring(paths, "%"), pc.starts_with(paths, "file:/"))
+    encoded = pc.or_(encoded, pc.match_substring(paths, _SEPARATOR))
     decoded = [decode_path(path) for path in paths.filter(encoded).to_pylist()]
     return pc.replace_with_mask(paths, encoded, pa.array(decoded, pa.string()))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from deltastream.decode import Footer
+from deltastream.options import FOOTER_CACHE_NBYTES
 
 __all__ = ["FooterCache"]
 
-_MAX_NBYTES = 32 << 20
 _CHUNK_NBYTES = 1024
 """About what a column chunk's metadata takes."""
 _DROPPED_NBYTES = 8
@@ -38,6 +38,6 @@ class FooterCache:
         chunks = footer.metadata.num_row_groups * footer.metadata.num_columns
         dropped = 0 if footer.selection is None else footer.selection.num_dropped
         nbytes = chunks * _CHUNK_NBYTES + dropped * _DROPPED_NBYTES
-        if self._nbytes + nbytes <= _MAX_NBYTES and file not in self._footers:
+        if self._nbytes + nbytes <= FOOTER_CACHE_NBYTES and file not in self._footers:
             self._nbytes += nbytes
             self._footers[file] = footer

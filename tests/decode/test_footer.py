@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deltastream.decode import Projection, read_footer
-from deltastream.errors import FileCorruptError
+from deltastream.decode import Projection, read_footer, row_group_statistics
+from deltastream.errors import FileCorruptError, UnsupportedFeatureError
 from deltastream.types import FileContext
 
 CONTEXT = FileContext("table", 3, "part-0.parquet", None, "footer")
@@ -59,3 +60,29 @@ def test_what_is_no_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
         pytest.raises(FileCorruptError, match=r"part-0\.parquet"),
     ):
         read_footer(source, projection, num_records=None, context=CONTEXT)
+
+
+def test_no_damaged_byte_of_a_footer_ends_the_process_in_arrow(tmp_path: Path) -> None:
+    # Arrow parses column chunks late, and where nothing catches what it throws.
+    rows = pa.table({"text": ["a", None, "b"], "list": [[1], [], [2, 3]], "x": [1, 2, 3]})
+    deltalake.write_deltalake(tmp_path, rows)
+    (path,) = tmp_path.glob("*.parquet")
+    whole = path.read_bytes()
+    projection = Projection(rows.schema, frozenset())
+    num_refused = 0
+    for at in range(len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << at % 8
+        try:
+            footer = read_footer(
+                pa.BufferReader(bytes(damaged)),
+                projection,
+                num_records=3,
+                context=CONTEXT,
+                checks_statistics=True,
+            )
+            for name in rows.column_names:
+                row_group_statistics(footer, (name,))
+        except (FileCorruptError, UnsupportedFeatureError):
+            num_refused += 1
+    assert num_refused

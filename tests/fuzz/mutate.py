@@ -74,8 +74,16 @@ def mutate_checkpoint(data: bytes, random: Random) -> bytes:
     else:
         table = table.set_column(number, random.choice([name, name, name, "x"]), changed)
     sink = BytesIO()
+    table = table.cast(pa.schema([pa.field(f.name, _nullable(f.type)) for f in table.schema]))
     pq.write_table(table, sink, row_group_size=random.choice([1, 1000]))
     return sink.getvalue()
+
+
+def _nullable(type_: pa.DataType) -> pa.DataType:
+    # The children of a null struct are null, whatever they were declared to be.
+    if pa.types.is_struct(type_):
+        return pa.struct([pa.field(f.name, _nullable(f.type)) for f in type_])
+    return type_
 
 
 def _damage(data: bytearray, start: int, stop: int, random: Random, *, keeps_size: bool) -> None:
@@ -135,9 +143,7 @@ def _retype(array: pa.Array, random: Random) -> pa.Array | None:
     """Return the array with something changed in it; None: it is to be dropped."""
     if pa.types.is_struct(array.type) and array.type.num_fields and random.random() < 0.8:
         number = random.randrange(array.type.num_fields)
-        # The children of a null struct are null, whatever they were declared to be.
-        fields = [field.with_nullable(True) for field in array.type]
-        arrays = array.flatten()
+        fields, arrays = list(array.type), array.flatten()
         changed = _retype(arrays[number], random)
         if changed is None:
             del fields[number], arrays[number]

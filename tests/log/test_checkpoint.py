@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 
 from deltastream.errors import LogCorruptError
 from deltastream.types import Snapshot
-from tests.support.logs import CHECKPOINT, LogFolder, add, metadata, protocol, read, remove
+from tests.support.logs import CHECKPOINT, UUID, LogFolder, add, metadata, protocol, read, remove
 
 HEAD = (protocol(), metadata())
 
@@ -178,3 +179,28 @@ def test_struct_statistics_stand_in_for_absent_json(log: LogFolder) -> None:
     ]
     log.checkpoint(4, *HEAD, *adds)
     assert read(log.root).files.column("num_records").to_pylist() == [1, 2, None]
+
+
+def test_a_sidecar_without_a_path_damages_its_checkpoint(log: LogFolder) -> None:
+    top = log.v2_checkpoint(3, protocol(3, ["v2Checkpoint"]), metadata(), suffix=f"{UUID}.json")[0]
+    for path in (None, 7, ["x"]):
+        sidecar = json.dumps({"sidecar": {"path": path}})
+        top.write_text(f"{top.read_text()}{sidecar}\n")
+        log.commit_path(0).unlink(missing_ok=True)
+        with pytest.raises(LogCorruptError, match="sidecar"):
+            read(log.root, version=3)
+
+
+def test_partition_values_that_are_no_map_damage_their_checkpoint(log: LogFolder) -> None:
+    head = (protocol(), metadata({"x": "long", "p": "string"}, partition_columns=["p"]))
+    path = log.checkpoint(3, *head, add("a", partitionValues={"p": "1"}))[0]
+    table = pq.read_table(path)
+    adds = table["add"].combine_chunks()
+    fields = {field.name: column for field, column in zip(adds.type, adds.flatten(), strict=True)}
+    fields["partitionValues"] = pa.array(["p"] * len(adds))
+    mask = adds.is_null()
+    changed = pa.StructArray.from_arrays([*fields.values()], [*fields], mask=mask)
+    pq.write_table(table.set_column(0, "add", changed), path)
+    log.commit_path(0).unlink()
+    with pytest.raises(LogCorruptError, match="not a map"):
+        read(log.root, version=3)

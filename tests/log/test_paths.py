@@ -60,3 +60,10 @@ def test_files_with_and_without_a_vector_have_different_keys() -> None:
     assert len(set(keys.to_pylist())) == 3
     plain = file_keys(paths, pa.chunked_array([descriptors_from_json([None] * 3)]))
     assert plain[0] == keys[0]
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a%00b", "file:///a%00"])
+def test_a_path_that_no_file_has_is_refused(path: str) -> None:
+    for decode in (decode_path, lambda text: decode_paths(pa.array(["a", text, "b"]))):
+        with pytest.raises(ValueError, match="NUL"):
+            decode(path)

@@ -79,7 +79,7 @@ async def read_footers(
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         return _Footer(
             file,
-            metadata.created_by or "unknown",
+            footer.created_by or "unknown",
             [group.num_rows for group in groups],
             [group.total_byte_size for group in groups],
         )

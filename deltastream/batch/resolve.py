@@ -40,6 +40,11 @@ class _Source:
     def type(self) -> pa.DataType:
         return self.columns[0][1]
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether columns were named as several, even if it is one."""
+        return not isinstance(self.spec.name, str) and not self.is_inside
+
 
 def resolve_layout(
     schema: pa.Schema,
@@ -93,7 +98,7 @@ def _expand(source: _Source) -> Iterator[_Source]:
     """Yield a struct's mask, if it has one, and its fields; what is none, itself."""
     spec = source.spec
     decodes = spec.is_per_row or spec.decode_numpy_and_apply_shape is not None
-    if decodes or len(source.columns) > 1 or not is_struct(source.type):
+    if decodes or source.is_stack or not is_struct(source.type):
         yield source
         return
     path, type_ = source.columns[0]
@@ -133,7 +138,7 @@ def _mark_second(fields: Sequence[Field]) -> Iterator[Field]:
 
 def _needs_first_rows(source: _Source) -> bool:
     spec, type_ = source.spec, source.type
-    if spec.is_per_row or len(source.columns) > 1 or spec.decode_numpy_and_apply_shape:
+    if spec.is_per_row or source.is_stack or spec.decode_numpy_and_apply_shape:
         return False
     if pa.types.is_binary(type_):
         return spec.ragged in (None, False)
@@ -157,7 +162,7 @@ def _resolve(source: _Source, sample: pa.Array | None) -> Field:
         raise OptionError(
             f"field {spec.target!r}: decimal= is for decimals, and {source.name!r} is {type_}"
         )
-    if len(source.columns) > 1:
+    if source.is_stack:
         return _stack(source)
     if is_struct(type_):
         # Expanded: what is left of it is its mask.
@@ -255,6 +260,12 @@ def _stack(source: _Source) -> Field:
                 f"field {spec.target!r} stacks numeric columns, but {'.'.join(path)!r} is {type_}"
             )
         dtypes.append(dtype)
+    scales = {type_.scale if pa.types.is_decimal(type_) else 0 for _, type_ in source.columns}
+    if len(scales) > 1 and not _takes_floats(spec):
+        raise SchemaError(
+            f"field {spec.target!r} stacks decimals, which are integers scaled by their own power of ten, with numbers of "
+            "another scale: decimal='float' makes them floats"
+        )
     outputs = [_output(source, dtype) for dtype in dtypes]
     return _field(
         source, "stack", dtype=np.result_type(*outputs), shape=(len(dtypes),), dtypes=tuple(dtypes)
@@ -274,9 +285,12 @@ def _has_decimals(column: tuple[Path, pa.DataType]) -> bool:
 
 
 def _number_dtype(source: _Source, type_: pa.DataType) -> np.dtype[np.generic] | None:
-    # A decimal is a number like 1.25 to one who asks for floats.
-    floats = source.spec.decimal == "float" or "float" in str(source.spec.dtype)
-    return number_dtype(type_, floats=floats)
+    return number_dtype(type_, floats=_takes_floats(source.spec))
+
+
+def _takes_floats(spec: FieldSpec) -> bool:
+    """Whether a decimal is a number like 1.25 to one who asks for this."""
+    return spec.decimal == "float" or "float" in str(spec.dtype)
 
 
 def _output(source: _Source, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:

@@ -186,7 +186,9 @@ def test_a_list_of_one_column_is_a_stack_of_one() -> None:
 
 
 def test_decimals_are_not_stacked_with_numbers_of_another_scale_unless_as_floats() -> None:
-    schema = pa.schema([("a", pa.decimal128(9, 2)), ("b", pa.float32()), ("c", pa.decimal128(9, 2))])
+    schema = pa.schema(
+        [("a", pa.decimal128(9, 2)), ("b", pa.float32()), ("c", pa.decimal128(9, 2))]
+    )
     for names in (["a", "b"], ["b", "a"]):
         with pytest.raises(SchemaError, match="another scale: decimal='float'"):
             resolve(schema, FieldSpec(names, target_name="x"))

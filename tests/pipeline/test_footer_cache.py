@@ -37,7 +37,9 @@ def test_what_does_not_fit_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     write_numbered(tmp_path / "t", [10] * 7)
     dataset = DeltaDataset(tmp_path / "t", batch_size=5)
     columns = 3
-    monkeypatch.setattr(footer_cache, "FOOTER_CACHE_NBYTES", 5 * columns * footer_cache._CHUNK_NBYTES)
+    monkeypatch.setattr(
+        footer_cache, "FOOTER_CACHE_NBYTES", 5 * columns * footer_cache._CHUNK_NBYTES
+    )
     assert epochs(dataset, 3) == [(list(range(70)), n) for n in (7, 2, 2)]
 
 

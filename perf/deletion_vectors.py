@@ -29,7 +29,7 @@ from perf.tables import SEED, data_files
 
 __all__ = ["run", "write_deleted"]
 
-_HEAD = ("", "rows/s without", "rows/s with", "ratio", "min to max", "ratio of CPU time a row")
+_HEAD = ("", "rows/s without", "rows/s with", "ratio", "min to max", "ratio of rows a CPU second")
 _MAGIC = 1_681_511_377
 _UUID = "00000000-0000-0000-0000-000000000000"
 _UUID_Z85 = "0" * 20

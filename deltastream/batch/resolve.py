@@ -1,9 +1,9 @@
-"""Owns the way from a user's fields to the layout: which column is meant, and what becomes of its type."""
+"""Owns the way from what the fields name to the layout: what becomes of each type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,33 +12,12 @@ from deltastream.batch.dtypes import number_dtype, output_dtype
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.lengths import common_lengths, number_lists
 from deltastream.batch.paths import is_struct, take_path
+from deltastream.batch.sources import Source, expand, name_source
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec, RaggedForm
-from deltastream.predicate import Path, parse_column, resolve_column
+from deltastream.predicate import Path
 
 __all__ = ["resolve_layout"]
-
-_VARIANT = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A field of the batch, its structs expanded, whose kind is to be decided."""
-
-    spec: FieldSpec
-    columns: tuple[tuple[Path, pa.DataType], ...]
-    keys: tuple[str, ...]
-    is_inside: bool = False
-    """Whether its options were given for a struct around it: then those are left out that its type has no use for."""
-
-    @property
-    def name(self) -> str:
-        """Of its first column."""
-        return ".".join(self.columns[0][0])
-
-    @property
-    def type(self) -> pa.DataType:
-        return self.columns[0][1]
 
 
 def resolve_layout(
@@ -61,14 +40,11 @@ def resolve_layout(
         specs = [FieldSpec(name) for name in schema.names]
     if not specs:
         raise OptionError("fields is empty: name at least one column, or leave it out for all")
-    sources = [
-        _Source(spec, tuple(_find(schema, name) for name in spec.names), (spec.target,))
-        for spec in specs
-    ]
+    sources = [name_source(schema, spec) for spec in specs]
     if row_dicts:
         fields = [_field(source, "rows") for source in sources]
     else:
-        leaves = [leaf for source in sources for leaf in _expand(source)]
+        leaves = [leaf for source in sources for leaf in expand(source)]
         unknown = [leaf for leaf in leaves if _needs_first_rows(leaf)]
         columns = list(dict.fromkeys(leaf.columns[0][0][0] for leaf in unknown))
         samples = first_rows(columns) if columns else {}
@@ -77,37 +53,9 @@ def resolve_layout(
     return Layout(tuple(_mark_second(fields)), row_dicts, tuple(specs))
 
 
-def _find(schema: pa.Schema, name: str) -> tuple[Path, pa.DataType]:
-    if name in schema.names:
-        # A column's own name comes before all that it could mean as a path, dots and quotes.
-        return (name,), schema.field(name).type
-    return resolve_column(schema, parse_column(name))
-
-
-def _field(source: _Source, kind: str, **options: object) -> Field:
+def _field(source: Source, kind: str, **options: object) -> Field:
     paths = tuple(path for path, _ in source.columns)
     return Field(source.spec, kind, paths, source.keys, **options)  # type: ignore[arg-type]
-
-
-def _expand(source: _Source) -> Iterator[_Source]:
-    """Yield a struct's mask, if it has one, and its fields; what is none, itself."""
-    spec = source.spec
-    decodes = spec.is_per_row or spec.decode_numpy_and_apply_shape is not None
-    if decodes or len(source.columns) > 1 or not is_struct(source.type):
-        yield source
-        return
-    path, type_ = source.columns[0]
-    # Delta PROTOCOL.md, "Variant Data Type": its two binary values are no arrays, whatever their first lengths.
-    if type_.equals(_VARIANT) and spec.ragged is None:
-        spec = replace(spec, ragged=True)
-    for field in type_:
-        leaf = _Source(
-            spec, (((*path, field.name), field.type),), (*source.keys, field.name), is_inside=True
-        )
-        yield from _expand(leaf)
-    if spec.null_mask:
-        *outer, key = source.keys
-        yield _Source(spec, source.columns, (*outer, f"{key}_mask"), is_inside=True)
 
 
 def _check_names(fields: Sequence[Field]) -> None:
@@ -131,9 +79,9 @@ def _mark_second(fields: Sequence[Field]) -> Iterator[Field]:
         seen.update(field.paths)
 
 
-def _needs_first_rows(source: _Source) -> bool:
+def _needs_first_rows(source: Source) -> bool:
     spec, type_ = source.spec, source.type
-    if spec.is_per_row or len(source.columns) > 1 or spec.decode_numpy_and_apply_shape:
+    if spec.is_per_row or source.is_stack or spec.decode_numpy_and_apply_shape:
         return False
     if pa.types.is_binary(type_):
         return spec.ragged in (None, False)
@@ -141,12 +89,12 @@ def _needs_first_rows(source: _Source) -> bool:
     return depth > 1 or (depth == 1 and spec.ragged in (None, False))
 
 
-def _sample(source: _Source, samples: Mapping[str, pa.Array]) -> pa.Array | None:
+def _sample(source: Source, samples: Mapping[str, pa.Array]) -> pa.Array | None:
     path = source.columns[0][0]
     return take_path(samples[path[0]], path) if path[0] in samples else None
 
 
-def _resolve(source: _Source, sample: pa.Array | None) -> Field:
+def _resolve(source: Source, sample: pa.Array | None) -> Field:
     spec, type_ = source.spec, source.type
     decodes = spec.decode_numpy_and_apply_shape is not None or spec.load_image_using_pil
     if decodes and not pa.types.is_binary(type_):
@@ -157,7 +105,7 @@ def _resolve(source: _Source, sample: pa.Array | None) -> Field:
         raise OptionError(
             f"field {spec.target!r}: decimal= is for decimals, and {source.name!r} is {type_}"
         )
-    if len(source.columns) > 1:
+    if source.is_stack:
         return _stack(source)
     if is_struct(type_):
         # Expanded: what is left of it is its mask.
@@ -185,7 +133,7 @@ def _resolve(source: _Source, sample: pa.Array | None) -> Field:
     return _objects(source)
 
 
-def _resolve_bytes(source: _Source, sample: pa.Array | None) -> Field:
+def _resolve_bytes(source: Source, sample: pa.Array | None) -> Field:
     ragged = source.spec.ragged
     if ragged in ("offsets", "padded", "nested"):
         return _bytes(source, "ragged", form=ragged)
@@ -198,12 +146,12 @@ def _resolve_bytes(source: _Source, sample: pa.Array | None) -> Field:
     return _objects(source)
 
 
-def _bytes(source: _Source, kind: str, **options: object) -> Field:
+def _bytes(source: Source, kind: str, **options: object) -> Field:
     dtype = np.dtype(np.uint8)
     return _field(source, kind, dtype=_output(source, dtype), dtypes=(dtype,), **options)
 
 
-def _resolve_lists(source: _Source, sample: pa.Array | None) -> Field:
+def _resolve_lists(source: Source, sample: pa.Array | None) -> Field:
     spec = source.spec
     depth = number_lists(source.type, spec)
     lengths = (None,) * depth if sample is None else common_lengths(sample, depth)
@@ -232,19 +180,19 @@ def _resolve_lists(source: _Source, sample: pa.Array | None) -> Field:
     return _objects(source)
 
 
-def _no_length(source: _Source) -> SchemaError:
+def _no_length(source: Source) -> SchemaError:
     return SchemaError(
         f"column {source.name!r} has values of several lengths, or none at all: ragged=False cannot hold"
     )
 
 
-def _objects(source: _Source) -> Field:
+def _objects(source: Source) -> Field:
     if source.is_inside:
         source = replace(source, spec=replace(source.spec, fill_null=None, dtype=None))
     return _field(source, "objects")
 
 
-def _stack(source: _Source) -> Field:
+def _stack(source: Source) -> Field:
     spec = source.spec
     dtypes = []
     for path, type_ in source.columns:
@@ -255,6 +203,12 @@ def _stack(source: _Source) -> Field:
                 f"field {spec.target!r} stacks numeric columns, but {'.'.join(path)!r} is {type_}"
             )
         dtypes.append(dtype)
+    scales = {type_.scale if pa.types.is_decimal(type_) else 0 for _, type_ in source.columns}
+    if len(scales) > 1 and not _takes_floats(spec):
+        raise SchemaError(
+            f"field {spec.target!r} stacks decimals, which are integers scaled by a power of ten of their own, with "
+            "numbers of another scale: decimal='float' makes them floats"
+        )
     outputs = [_output(source, dtype) for dtype in dtypes]
     return _field(
         source, "stack", dtype=np.result_type(*outputs), shape=(len(dtypes),), dtypes=tuple(dtypes)
@@ -273,13 +227,16 @@ def _has_decimals(column: tuple[Path, pa.DataType]) -> bool:
     return bool(pa.types.is_decimal(type_))
 
 
-def _number_dtype(source: _Source, type_: pa.DataType) -> np.dtype[np.generic] | None:
-    # A decimal is a number like 1.25 to one who asks for floats.
-    floats = source.spec.decimal == "float" or "float" in str(source.spec.dtype)
-    return number_dtype(type_, floats=floats)
+def _number_dtype(source: Source, type_: pa.DataType) -> np.dtype[np.generic] | None:
+    return number_dtype(type_, floats=_takes_floats(source.spec))
 
 
-def _output(source: _Source, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+def _takes_floats(spec: FieldSpec) -> bool:
+    """Whether a decimal is a number like 1.25 to one who asks for this."""
+    return spec.decimal == "float" or "float" in str(spec.dtype)
+
+
+def _output(source: Source, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
     if source.spec.dtype is None:
         return dtype
     output = output_dtype(str(source.spec.dtype), dtype)

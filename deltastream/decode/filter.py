@@ -13,6 +13,7 @@ from deltastream.decode.footer import read_footer
 from deltastream.decode.group_bounds import group_bounds
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import RowGroupDecoder
+from deltastream.errors import OptionError
 from deltastream.predicate import Path, Predicate, kept_rows, outcomes, paths_of
 from deltastream.selection import RowSelection
 from deltastream.types import FileContext
@@ -37,6 +38,7 @@ def filter_file(
 
     Raises:
         FileCorruptError: The bytes do not decode, or not into as many rows as the log says.
+        OptionError: The filter is an expression of pyarrow's that fails for some value.
     """
     footer = read_footer(
         source,
@@ -59,7 +61,14 @@ def filter_file(
                 source, footer, group, partition, rows=range(rows), context=context
             ) as decoder:
                 columns = decoder.decode()
-            kept = kept_rows(predicate, {path: _values(columns, path) for path in paths}, rows)
+            values = {path: _values(columns, path) for path in paths}
+            try:
+                kept = kept_rows(predicate, values, rows)
+            except pa.ArrowException as error:
+                # A pyarrow expression may fail for some values: a cast of text, a division by zero.
+                raise OptionError(
+                    f"{context}, row group {group}: the filter fails for its values: {error}"
+                ) from error
         if not found.true[group] or (kept is not None and not kept.any()):
             dropped.add_range(first, first + rows)
         elif kept is not None:

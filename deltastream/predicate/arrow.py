@@ -66,11 +66,15 @@ def parse_arrow(expression: pc.Expression) -> Expression:
 
 
 def _fields(node: Node) -> list[tuple[str, ...]]:
-    if isinstance(node, FieldReference):
-        return [node.path]
-    if isinstance(node, Call):
-        return [path for argument in node.arguments for path in _fields(argument)]
-    return []
+    found = []
+    todo = [node]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, FieldReference):
+            found.append(one.path)
+        elif isinstance(one, Call):
+            todo += reversed(one.arguments)
+    return found
 
 
 def _condition(node: Node) -> Expression:
@@ -130,6 +134,22 @@ def _is_in(node: Call) -> Expression:
             raise _NotOursError
 
 
+def _and_or(kind: type[And | Or]) -> Callable[[Call], Expression]:
+    def make(node: Call) -> Expression:
+        parts = []
+        todo = [*reversed(node.arguments)]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, Call) and one.function == node.function:
+                # A chain of a thousand terms leans to the left: flat, it needs no depth.
+                todo += reversed(one.arguments)
+            else:
+                parts.append(_condition(one))
+        return kind(tuple(parts))
+
+    return make
+
+
 def _substring(before: str, after: str, *, exact: bool = True) -> Callable[[Call], Expression]:
     def make(node: Call) -> Expression:
         options = _options(node)
@@ -146,8 +166,8 @@ def _substring(before: str, after: str, *, exact: bool = True) -> Callable[[Call
 
 
 _CALLS: dict[str, Callable[[Call], Expression]] = {
-    "and_kleene": lambda node: And(tuple(_condition(part) for part in node.arguments)),
-    "or_kleene": lambda node: Or(tuple(_condition(part) for part in node.arguments)),
+    "and_kleene": _and_or(And),
+    "or_kleene": _and_or(Or),
     "invert": lambda node: Not(_condition(node.arguments[0])),
     "is_null": _is_null,
     "is_valid": lambda node: Not(IsNull(_column(node.arguments[0]))),

@@ -53,7 +53,12 @@ def parse_dnf(terms: Iterable[Any]) -> Expression:
         return _all(written)
     groups = []
     for group in written:
-        if not isinstance(group, (list, tuple)) or not all(_is_term(term) for term in group):
+        # An empty list among others would keep every row: more likely its terms got lost.
+        if (
+            not isinstance(group, (list, tuple))
+            or not group
+            or not all(_is_term(term) for term in group)
+        ):
             raise OptionError(
                 f"filter takes (column, operator, value) tuples, or lists of them, got {group!r}"
             )

@@ -75,8 +75,6 @@ def parse_sql(text: str) -> Expression:
         return _condition(tree)
     except _UnsupportedError as error:
         raise OptionError(f"filter {text!r}: {error}") from error
-    except RecursionError as error:
-        raise OptionError(f"filter of {len(text)} characters is nested too deeply") from error
 
 
 def _condition(node: exp.Expr) -> Expression:

@@ -180,6 +180,24 @@ def test_stacked_columns_have_numpys_common_dtype(types: list[pa.DataType], dtyp
     assert (field.kind, field.dtype, field.shape) == ("stack", dtype, (len(types),))
 
 
+def test_a_list_of_one_column_is_a_stack_of_one() -> None:
+    (field,) = resolve(pa.schema([("a", pa.int8())]), FieldSpec(["a"], target_name="x")).fields
+    assert (field.kind, field.shape) == ("stack", (1,))
+
+
+def test_decimals_are_not_stacked_with_numbers_of_another_scale_unless_as_floats() -> None:
+    schema = pa.schema(
+        [("a", pa.decimal128(9, 2)), ("b", pa.float32()), ("c", pa.decimal128(9, 2))]
+    )
+    for names in (["a", "b"], ["b", "a"]):
+        with pytest.raises(SchemaError, match="another scale: decimal='float'"):
+            resolve(schema, FieldSpec(names, target_name="x"))
+        (field,) = resolve(schema, FieldSpec(names, target_name="x", decimal="float")).fields
+        assert field.dtype == "float64"
+    (field,) = resolve(schema, FieldSpec(["a", "c"], target_name="x")).fields
+    assert field.dtype == "int64"
+
+
 def test_only_numbers_are_stacked() -> None:
     schema = pa.schema([("a", pa.float64()), ("b", pa.string())])
     with pytest.raises(SchemaError, match="field 'x' stacks numeric columns, but 'b' is string"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_, or_
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,45 @@ def planned(root: Path, condition: Filter) -> PlannedRows:
         return await plan_rows(request, pool)
 
     return run_planning(plan)
+
+
+def test_a_list_without_terms_among_others_is_refused(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    conditions: list[Filter] = [[[]], [[("id", "=", 1)], []]]
+    for condition in conditions:
+        with pytest.raises(OptionError, match="tuples, or lists of them"):
+            DeltaDataset(root, filter=condition)
+
+
+def test_an_expression_that_fails_for_a_value_says_where(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    text, number = pc.field("text"), pc.field("id")
+    for condition in (
+        pc.match_substring_regex(text, "("),
+        pc.utf8_length(text) / number > 1,
+        pc.binary_join_element_wise(text, "x", "").cast("int64") > 1,
+    ):
+        with pytest.raises(OptionError, match="row group 0: the filter fails"):
+            DeltaDataset(root, filter=condition)
+
+
+def test_a_chain_of_many_terms_is_no_deep_filter(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    equal = [pc.field("id") == number for number in range(5, 705)]
+    assert kept_ids(DeltaDataset(root, filter=reduce(or_, equal))) == [5, 6, 7, 8, 9]
+    assert kept_ids(DeltaDataset(root, filter=reduce(and_, [~term for term in equal]))) == [
+        *range(5)
+    ]
+
+
+def test_a_filter_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    root = write_numbered(tmp_path / "t", [10])
+    term = pc.field("id") == 1
+    for condition in (
+        "(" * 3000 + "id = 1" + ")" * 3000,
+        "NOT " * 3000 + "id = 1",
+        reduce(lambda inner, _: ~inner, range(200), term),
+        reduce(lambda inner, _: ~inner, range(3000), term),
+    ):
+        with pytest.raises(OptionError, match="nested too deeply"):
+            DeltaDataset(root, filter=condition)

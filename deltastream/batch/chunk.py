@@ -15,12 +15,12 @@ from deltastream.batch.convert import convert
 from deltastream.batch.groups import FieldRead, column_groups
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.numbers import converts
-from deltastream.batch.paths import take_path
 from deltastream.batch.place import Placement, Stack, placement
 from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
+from deltastream.predicate import take_path
 from deltastream.types import DecodeColumns, FileContext
 
 __all__ = ["Chunk", "ChunkBuilder"]

@@ -11,10 +11,10 @@ from deltastream.batch.layout import Field
 from deltastream.batch.lists import fixed, ragged
 from deltastream.batch.numbers import numbers, validity
 from deltastream.batch.objects import objects
-from deltastream.batch.paths import take_path
 from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import NullValueError
+from deltastream.predicate import take_path
 from deltastream.types import FileContext
 
 __all__ = ["convert"]

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from math import prod
 
 from deltastream.batch.layout import Field, Layout
+from deltastream.options import HOT_NBYTES
 
 __all__ = ["FieldRead", "column_groups"]
-
-_HOT_NBYTES = 1 << 20
-"""Decoded bytes that are copied before the next are decoded: half of an L2 cache. 34 float columns of 100,000 rows,
-decoded and permuted, then cost 181 ns a row, and 251 if they are all decoded before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def column_groups(
 ) -> Iterator[list[FieldRead]]:
     """Yield the reads of a slice of `num_rows` rows, in the order of the fields, in groups.
 
-    A group has at most `_HOT_NBYTES` of values to be copied; a column that has more, or nobody knows how many, is
+    A group has at most `HOT_NBYTES` of values to be copied; a column that has more, or nobody knows how many, is
     copied alone. What is kept as it was decoded costs least in one group.
     """
     group: list[FieldRead] = []
@@ -50,11 +47,11 @@ def column_groups(
     nbytes = 0
     for read in _reads(layout):
         width = read.row_nbytes
-        size = _HOT_NBYTES if width is None else width * num_rows
+        size = HOT_NBYTES if width is None else width * num_rows
         if not is_copied(read.field) or not names.isdisjoint(read.columns):
             # Kept as it is; or decoded once for all that lies in a struct.
             size = 0
-        if group and size and nbytes + size > _HOT_NBYTES:
+        if group and size and nbytes + size > HOT_NBYTES:
             yield group
             group, names, nbytes = [], set(), 0
         group.append(read)

@@ -11,11 +11,10 @@ import pyarrow as pa
 from deltastream.batch.dtypes import number_dtype, output_dtype
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.lengths import common_lengths, number_lists
-from deltastream.batch.paths import is_struct, take_path
-from deltastream.batch.sources import Source, expand, name_source
+from deltastream.batch.sources import Source, expand, is_struct, name_source
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec, RaggedForm
-from deltastream.predicate import Path
+from deltastream.predicate import Path, take_path
 
 __all__ = ["resolve_layout"]
 

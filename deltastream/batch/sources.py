@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from deltastream.batch.paths import is_struct
 from deltastream.fields import FieldSpec
 from deltastream.predicate import Path, parse_column, resolve_column
 
-__all__ = ["Source", "expand", "name_source"]
+__all__ = ["Source", "expand", "is_struct", "name_source"]
 
 _VARIANT = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
 
@@ -76,3 +75,8 @@ def expand(source: Source) -> Iterator[Source]:
     if spec.null_mask:
         *outer, key = source.keys
         yield Source(spec, source.columns, (*outer, f"{key}_mask"), is_inside=True)
+
+
+def is_struct(type_: pa.DataType) -> bool:
+    """Whether values of the type have fields of their own in a batch."""
+    return bool(pa.types.is_struct(type_)) and type_.num_fields > 0

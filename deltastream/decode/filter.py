@@ -6,7 +6,6 @@ from array import array
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyroaring import BitMap64
 
 from deltastream.decode.footer import read_footer
@@ -14,7 +13,7 @@ from deltastream.decode.group_bounds import group_bounds
 from deltastream.decode.projection import Projection
 from deltastream.decode.row_group import RowGroupDecoder
 from deltastream.errors import OptionError
-from deltastream.predicate import Path, Predicate, kept_rows, outcomes, paths_of
+from deltastream.predicate import Predicate, kept_rows, outcomes, paths_of, take_path
 from deltastream.selection import RowSelection
 from deltastream.types import FileContext
 
@@ -61,7 +60,7 @@ def filter_file(
                 source, footer, group, partition, rows=range(rows), context=context
             ) as decoder:
                 columns = decoder.decode()
-            values = {path: _values(columns, path) for path in paths}
+            values = {path: take_path(columns[path[0]], path) for path in paths}
             try:
                 kept = kept_rows(predicate, values, rows)
             except pa.ArrowException as error:
@@ -78,11 +77,3 @@ def filter_file(
         first += rows
     selection = RowSelection(dropped)
     return selection if deleted is None else selection.union(deleted)
-
-
-def _values(columns: dict[str, pa.Array], path: Path) -> pa.Array:
-    values = columns[path[0]]
-    for name in path[1:]:
-        # A field of a null struct is null.
-        values = pc.struct_field(values, name)
-    return values

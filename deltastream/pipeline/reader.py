@@ -118,8 +118,9 @@ class Reader(Generic[C]):
             self._scope.cancel()
 
     async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        new = [file for file in files if self._footers.get(file) is None]
-        found: dict[int, Footer] = {}
+        kept = {file: self._footers.get(file) for file in files}
+        found = {file: footer for file, footer in kept.items() if footer is not None}
+        new = [file for file in files if file not in found]
         if new:
             vectors = await self._selector.read_vectors(new)
             read = await self._pool.run(
@@ -127,12 +128,7 @@ class Reader(Generic[C]):
             )
             found.update(zip(new, read, strict=True))
             self.num_footers += len(new)
-        return [found.get(file) or self._known(file) for file in files]
-
-    def _known(self, file: int) -> Footer:
-        footer = self._footers.get(file)
-        assert footer is not None
-        return footer
+        return [found[file] for file in files]
 
     def _footer(self, file: int, vector: bytes | None) -> Footer:
         selection = self._selector.select(file, vector)

@@ -9,6 +9,7 @@ from deltastream.predicate.columns import (
     project_columns,
     readings,
     resolve_column,
+    take_path,
 )
 from deltastream.predicate.evaluate import evaluate, kept_rows
 from deltastream.predicate.expression import Column, Expression, columns_of
@@ -34,4 +35,5 @@ __all__ = [
     "project_columns",
     "readings",
     "resolve_column",
+    "take_path",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deltastream.errors import OptionError, SchemaError
 from deltastream.predicate.expression import Column
 
-__all__ = ["Path", "parse_column", "project_columns", "readings", "resolve_column"]
+__all__ = ["Path", "parse_column", "project_columns", "readings", "resolve_column", "take_path"]
 
 Path = tuple[str, ...]
 """Logical names from the schema, outermost first."""
@@ -129,3 +130,15 @@ def _prune(field: pa.Field, paths: list[Path]) -> pa.Field:
         wanted.setdefault(name, []).append(tuple(rest))
     children = [_prune(child, wanted[child.name]) for child in field.type if child.name in wanted]
     return field.with_type(pa.struct(children))
+
+
+def take_path(column: pa.Array, path: Path) -> pa.Array:
+    """Return the values at `path` of the column ``path[0]``: null where a struct above them is null."""
+    if len(path) == 1:
+        return column
+    indices: list[int] = []
+    type_ = column.type
+    for name in path[1:]:
+        indices.append(type_.get_field_index(name))
+        type_ = type_.field(indices[-1]).type
+    return pc.struct_field(column, indices)

@@ -4,7 +4,14 @@ import pyarrow as pa
 import pytest
 
 from deltastream.errors import DeltaStreamError, OptionError, SchemaError
-from deltastream.predicate import bind, parse_column, parse_filter, project_columns, resolve_column
+from deltastream.predicate import (
+    bind,
+    parse_column,
+    parse_filter,
+    project_columns,
+    resolve_column,
+    take_path,
+)
 from deltastream.predicate.bound import paths_of
 from deltastream.predicate.parse import Filter
 
@@ -92,3 +99,11 @@ def test_a_projected_schema_has_what_paths_lead_to_with_its_metadata() -> None:
     inside = projected.field("a").type.field(0)
     assert inside.equals(pa.field("b", pa.struct([("c", pa.int8())])))
     assert inside.metadata == {b"id": b"7"}
+
+
+def test_the_fields_of_a_null_struct_are_null() -> None:
+    rows = [{"b": {"c": 1}}, None, {"b": None}, {"b": {"c": None}}, {"b": {"c": 5}}]
+    column = pa.array([*rows, *rows], pa.struct([("b", pa.struct([("c", pa.int8())]))]))
+    assert take_path(column, ("a", "b", "c")).to_pylist() == [1, None, None, None, 5] * 2
+    assert take_path(column[1:4], ("a", "b")).is_valid().to_pylist() == [False, False, True]
+    assert take_path(column, ("a",)) is column

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from math import gcd
 from typing import Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.batch import PackedBatch
+from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
 from deltastream.dataset.plan import BatchPlan, project
 from deltastream.dataset.planning import plan_table
@@ -82,7 +84,7 @@ class DeltaDataset(IterableDataset[Any]):
         Args:
             path: The table: a local path or a ``file:`` URI.
             fields: The fields of a batch; None: every column of the table.
-            version: The version to read; None: the latest.
+            version: The version to read; None: the latest, which rank 0 finds for all ranks of a job.
             timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
             columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a
                 field of a struct, of which only the fields named are read. Backquotes quote a name.
@@ -132,12 +134,13 @@ class DeltaDataset(IterableDataset[Any]):
         order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
         if columns is not None and not columns:
             raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
-        rows, layout = plan_table(
+        rows, layout = plan_agreed(
             RowsRequest(
                 path, version, timestamp, columns, filter, storage_options, partition_filter
             ),
-            fields,
-            row_dicts=row_dicts,
+            partial(plan_table, fields=fields, row_dicts=row_dicts),
+            rank=self._rank,
+            num_ranks=self._num_ranks,
         )
         self._plan = BatchPlan(
             rows.snapshot,

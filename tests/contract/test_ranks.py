@@ -24,7 +24,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loader(root: Path, rank: int = 0, num_ranks: int = 1, **options: Any) -> DeltaDataLoader:
-    arguments = {"batch_size": 32, "lanes": 12, "shuffle": True, "shuffle_rows": 200} | options
+    arguments = {
+        "batch_size": 32,
+        "lanes": 12,
+        "shuffle": True,
+        "shuffle_rows": 200,
+        "version": len(SIZES) - 1,
+    } | options
     return create_pytorch_dataloader(
         root,
         fields=[FieldSpec("id")],
@@ -149,6 +155,11 @@ def test_for_any_topology_the_ranks_give_the_one_sequence(
     assert merged == expected[: len(merged)]
 
 
+def test_ranks_without_a_store_in_common_are_told_to_name_the_version(table: Path) -> None:
+    with pytest.warns(UserWarning, match="2 ranks without a store in common.*give version="):
+        loader(table, 0, 2, version=None)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -167,7 +178,7 @@ def test_ranks_that_cannot_be_are_refused_when_the_loader_is_made(
     table: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        create_pytorch_dataloader(table, **options)
+        create_pytorch_dataloader(table, version=len(SIZES) - 1, **options)
 
 
 def test_the_rank_comes_from_torchruns_environment(
@@ -175,6 +186,8 @@ def test_the_rank_comes_from_torchruns_environment(
 ) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    from_environment = create_pytorch_dataloader(table, fields=[FieldSpec("id")], lanes=12)
+    from_environment = create_pytorch_dataloader(
+        table, fields=[FieldSpec("id")], version=len(SIZES) - 1, lanes=12
+    )
     expected = batch_ids(loader(table, 1, 2, shuffle=False))
     assert batch_ids(from_environment) == expected

@@ -1,0 +1,67 @@
+"""Owns what a test knows of a running object store: where it is, how one gets in, and how files get there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+
+__all__ = ["ObjectStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """One bucket or container of a server, as its clients see it: directly, or through a proxy."""
+
+    name: str
+    """"s3", "azure" or "gcs"."""
+    scheme: str
+    bucket: str
+    endpoint: str
+    storage_options: Mapping[str, str] = field(repr=False)
+    """Under deltalake's names; the endpoint is among them."""
+    fsspec_options: Mapping[str, Any] = field(repr=False)
+    """Arguments of fsspec's file system; the endpoint is among them."""
+
+    def uri(self, path: str) -> str:
+        """The URI of an object or a table of the bucket."""
+        return f"{self.scheme}://{self.bucket}/{path}"
+
+    def via(self, endpoint: str) -> ObjectStore:
+        """The same store at another endpoint: a proxy's."""
+        return replace(
+            self,
+            endpoint=endpoint,
+            storage_options=_moved(self.storage_options, self.endpoint, endpoint),
+            fsspec_options=_moved(self.fsspec_options, self.endpoint, endpoint),
+        )
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.endpoint).port
+        assert port is not None
+        return port
+
+    def filesystem(self) -> Any:
+        """A new client of fsspec's, synchronous, that caches no listing."""
+        return fsspec.filesystem(
+            self.scheme, use_listings_cache=False, skip_instance_cache=True, **self.fsspec_options
+        )
+
+    def upload(self, folder: Path, path: str) -> str:
+        """Copy a folder, a table for example, to `path` and return its URI."""
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        keys = [f"{self.bucket}/{path}/{file.relative_to(folder).as_posix()}" for file in files]
+        self.filesystem().put([str(file) for file in files], keys)
+        return self.uri(path)
+
+
+def _moved(options: Mapping[str, Any], endpoint: str, other: str) -> dict[str, Any]:
+    return {
+        key: value.replace(endpoint, other) if isinstance(value, str) else value
+        for key, value in options.items()
+    }

@@ -12,9 +12,6 @@ import pytest
 
 pytest_plugins = ["tests.support.servers.fixtures"]
 
-# gcsfs reads it when it is imported: it would ask each new bucket over gRPC, and wait a minute for an answer.
-os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
-
 SEED = int(os.environ.get("DELTASTREAM_SEED", "0"))
 STRESS = os.environ.get("DELTASTREAM_STRESS", "") not in ("", "0")
 THREAD_END_TIMEOUT_S = 5.0

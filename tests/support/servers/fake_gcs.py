@@ -15,6 +15,9 @@ from tests.support.servers.store import ObjectStore
 __all__ = ["serve_gcs"]
 
 _BUCKET = "tables"
+# gcsfs reads it when it is imported: it would ask each new bucket over gRPC, and wait a minute for an answer.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -32,7 +35,7 @@ def serve_gcs(folder: Path) -> Iterator[ObjectStore]:
         f"-port={port}",
         "-backend=filesystem",
         f"-filesystem-root={data}",
-        f"-public-host={HOST}:{port}",
+        f"-public-host={HOST}",  # at any port: a proxy's, too
         f"-external-url={endpoint}",
     ]
     store = ObjectStore(

@@ -48,7 +48,7 @@ class ServerProcess:
         return self._process.pid
 
     def wait_ready(self, is_ready: Callable[[], bool]) -> None:
-        """Return once `is_ready` says so; raise RuntimeError, with the log's end, where it ends before or takes long."""
+        """Return once `is_ready` says so; RuntimeError, with the log's end, where it ends before or takes long."""
         deadline_s = time.monotonic() + _START_LIMIT_S
         while not is_ready():
             try:

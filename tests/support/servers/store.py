@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
+
+from tests.support.servers.process import HOST
 
 __all__ = ["ObjectStore"]
 
@@ -31,13 +34,14 @@ class ObjectStore:
         """The URI of an object or a table of the bucket."""
         return f"{self.scheme}://{self.bucket}/{path}"
 
-    def via(self, endpoint: str) -> ObjectStore:
-        """The same store at another endpoint: a proxy's."""
+    def via(self, port: int) -> ObjectStore:
+        """The same store through a proxy that listens on `port`."""
+        here, there = f"{HOST}:{self.port}", f"{HOST}:{port}"
         return replace(
             self,
-            endpoint=endpoint,
-            storage_options=_moved(self.storage_options, self.endpoint, endpoint),
-            fsspec_options=_moved(self.fsspec_options, self.endpoint, endpoint),
+            endpoint=self.endpoint.replace(here, there),
+            storage_options=_moved(self.storage_options, here, there),
+            fsspec_options=_moved(self.fsspec_options, here, there),
         )
 
     @property
@@ -56,12 +60,15 @@ class ObjectStore:
         """Copy a folder, a table for example, to `path` and return its URI."""
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         keys = [f"{self.bucket}/{path}/{file.relative_to(folder).as_posix()}" for file in files]
-        self.filesystem().put([str(file) for file in files], keys)
+        with warnings.catch_warnings():
+            # aiohttp warns of every body over a megabyte, and gcsfs sends them so.
+            warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
+            self.filesystem().put([str(file) for file in files], keys)
         return self.uri(path)
 
 
-def _moved(options: Mapping[str, Any], endpoint: str, other: str) -> dict[str, Any]:
+def _moved(options: Mapping[str, Any], here: str, there: str) -> dict[str, Any]:
     return {
-        key: value.replace(endpoint, other) if isinstance(value, str) else value
+        key: value.replace(here, there) if isinstance(value, str) else value
         for key, value in options.items()
     }

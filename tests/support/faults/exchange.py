@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.support.faults.choice import Choice
 from tests.support.faults.head import Head, answer
@@ -124,6 +124,8 @@ class Exchanges:
         reply = Head.parse(server.read_until(b"\r\n\r\n"))
         count.status = reply.status
         self._client.send(reply.encode())
+        if choice.rule is not None and choice.rule.fault is Fault.CORRUPT and not reply.is_inner:
+            choice = replace(choice, rule=None)
         if head.method == "HEAD" or reply.status in (204, 304) or reply.body_nbytes == 0:
             return not reply.closes
         if reply.is_chunked:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 __all__ = ["Head", "answer"]
 
+_CONTENT_RANGE = re.compile(r"bytes \d+-(\d+)/(\d+)")
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s&%]+)")
 
 
@@ -63,6 +64,12 @@ class Head:
         """None where the head does not say it."""
         length = self.get("content-length")
         return int(length) if length else None
+
+    @property
+    def is_inner(self) -> bool:
+        """Of an answer: whether it is a range that ends before its object does."""
+        found = _CONTENT_RANGE.match(self.get("content-range"))
+        return found is not None and int(found[1]) + 1 < int(found[2])
 
     @property
     def closes(self) -> bool:

@@ -28,7 +28,10 @@ class Fault(StrEnum):
     STALL = "stall"
     """The body stops somewhere, and the connection stays open until the client ends it."""
     CORRUPT = "corrupt"
-    """One byte of the body is another."""
+    """One byte of the body is another, in ranges that end before their object does.
+
+    The end of a Parquet file is its footer, which has no checksum: readers ask for it by itself.
+    """
 
 
 @dataclass(frozen=True, slots=True)

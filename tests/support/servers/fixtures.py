@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.servers.access import ACCESSES, Access
 from tests.support.servers.azurite import PROGRAM, serve_azure
 from tests.support.servers.fake_gcs import serve_gcs
 from tests.support.servers.seaweedfs import serve_s3
 from tests.support.servers.store import ObjectStore
 
-__all__ = ["azure", "gcs", "object_store", "s3"]
+__all__ = ["access", "azure", "gcs", "object_store", "remote_access", "s3"]
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,20 @@ def object_store(request: pytest.FixtureRequest) -> ObjectStore:
     """Each of the three in turn."""
     store: ObjectStore = request.getfixturevalue(request.param)
     return store
+
+
+@pytest.fixture(scope="session", params=ACCESSES)
+def access(request: pytest.FixtureRequest) -> Access:
+    """The local disk, and each store through each transport."""
+    return _access(request)
+
+
+@pytest.fixture(scope="session", params=ACCESSES[1:])
+def remote_access(request: pytest.FixtureRequest) -> Access:
+    """Each store through each transport."""
+    return _access(request)
+
+
+def _access(request: pytest.FixtureRequest) -> Access:
+    name, _, transport = request.param.partition("-")
+    return Access(request.getfixturevalue(name), transport) if transport else Access(None)

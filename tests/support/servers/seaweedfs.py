@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.support.servers.process import HOST, ServerProcess, free_ports
 from tests.support.servers.store import ObjectStore
 
-__all__ = ["ACCESS_KEY", "BUCKET", "SECRET_KEY", "serve_s3"]
+__all__ = ["ACCESS_KEY", "BUCKET", "SECRET_KEY", "VENDED", "serve_s3"]
 
 BUCKET = "tables"
 ACCESS_KEY = "AKIATESTKEY"
 SECRET_KEY = "test-secret-of-s3"
+VENDED = {f"AKIAVENDED{i:03d}": f"vended-secret-number-{i:03d}" for i in range(100)}
+"""More access keys and their secrets: for those who hand out keys that a proxy lets expire."""
+
 _REGION = "us-east-1"
 
 
@@ -46,9 +50,9 @@ def serve_s3(folder: Path) -> Iterator[ObjectStore]:
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        f"-s3.config={_identities(folder)}",
         f"-bucket={BUCKET}",
     ]
-    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     endpoint = f"http://{HOST}:{s3}"
     store = ObjectStore(
         "s3",
@@ -69,9 +73,18 @@ def serve_s3(folder: Path) -> Iterator[ObjectStore]:
             "client_kwargs": {"region_name": _REGION},
         },
     )
-    with ServerProcess(command, folder / "seaweedfs.log", keys) as server:
+    with ServerProcess(command, folder / "seaweedfs.log") as server:
         server.wait_ready(lambda: _takes_writes(endpoint))
         yield store
+
+
+def _identities(folder: Path) -> Path:
+    pairs = {ACCESS_KEY: SECRET_KEY, **VENDED}.items()
+    credentials = [{"accessKey": key, "secretKey": secret} for key, secret in pairs]
+    identity = {"name": "tests", "credentials": credentials, "actions": ["Admin"]}
+    path = folder / "identities.json"
+    path.write_text(json.dumps({"identities": [identity]}))
+    return path
 
 
 def _takes_writes(endpoint: str) -> bool:

@@ -29,6 +29,7 @@ class ObjectStore:
     """Under deltalake's names; the endpoint is among them."""
     fsspec_options: Mapping[str, Any] = field(repr=False)
     """Arguments of fsspec's file system; the endpoint is among them."""
+    _uploaded: dict[tuple[Path, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def uri(self, path: str) -> str:
         """The URI of an object or a table of the bucket."""
@@ -57,14 +58,20 @@ class ObjectStore:
         )
 
     def upload(self, folder: Path, path: str) -> str:
-        """Copy a folder, a table for example, to `path` and return its URI."""
+        """Copy a folder, a table for example, to `path` and return its URI; what was copied is not copied again."""
+        uri = self._uploaded.get((folder, path))
+        if uri is None:
+            self._put(folder, path)
+            uri = self._uploaded[folder, path] = self.uri(path)
+        return uri
+
+    def _put(self, folder: Path, path: str) -> None:
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         keys = [f"{self.bucket}/{path}/{file.relative_to(folder).as_posix()}" for file in files]
         with warnings.catch_warnings():
             # aiohttp warns of every body over a megabyte, and gcsfs sends them so.
             warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
             self.filesystem().put([str(file) for file in files], keys)
-        return self.uri(path)
 
 
 def _moved(options: Mapping[str, Any], here: str, there: str) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def _plan_as(agreed: _Version, request: RowsRequest, plan: Callable[[RowsRequest
         if snapshot.table_id != agreed.table_id:
             raise OptionError(
                 f"this rank makes a loader of {snapshot.table_uri} where rank 0 made one of {agreed.table_uri}, "
-                "another table: all ranks must make the same loaders in the same order. A loader that only some of them "
-                "make needs its version="
+                "another table: all ranks must make the same loaders in the same order. A loader that only some of "
+                "them make needs its version="
             )
 
     wanted = replace(request, version=agreed.version, timestamp=None, on_snapshot=compare)

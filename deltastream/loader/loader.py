@@ -52,12 +52,9 @@ class DeltaDataLoader(DataLoader[Any]):
                 )
         if dataloader_kwargs.get("num_workers", 0) > 0:
             _check_picklable(dataset)
-        if collate_fn is None:
-            collate = _identity
-        elif collate_fn is _identity or getattr(collate_fn, "func", None) is _collate:
-            collate = collate_fn
-        else:
-            collate = functools.partial(_collate, collate_fn)
+        collate = _identity if collate_fn is None else collate_fn
+        if collate is not _identity and getattr(collate, "func", None) is not _collate:
+            collate = functools.partial(_collate, collate)
         super().__init__(dataset, batch_size=None, collate_fn=collate, **dataloader_kwargs)
         # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
         self.__dict__["batch_size"] = dataset.batch_size

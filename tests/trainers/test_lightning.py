@@ -90,6 +90,8 @@ loader = make()
 try:
     trainer(devices=2, strategy="ddp").fit(Model(), loader)
 except Exception as error:
+    # Lightning's own handler stumbles over the epoch that did not begin.
+    error = error.__context__ or error
     (folder / os.environ.get("LOCAL_RANK", "0")).write_text(str(error))
 os._exit(0)
 """

@@ -3,7 +3,7 @@
 from deltastream.plan.blocks import Block, choose_block_rows
 from deltastream.plan.epoch import EpochOrder, LaneSpan
 from deltastream.plan.file_outcomes import file_outcomes
-from deltastream.plan.lanes import choose_lanes
+from deltastream.plan.lanes import choose_lanes, window_sizes
 from deltastream.plan.prune import PartitionFilter, keep_files
 from deltastream.plan.rows import blocks_of, rows_of
 from deltastream.plan.schedule import Consumer, Schedule
@@ -25,4 +25,5 @@ __all__ = [
     "keep_files",
     "plan_windows",
     "rows_of",
+    "window_sizes",
 ]

@@ -19,10 +19,10 @@ from deltastream.dataset.cursor import Cursor
 from deltastream.dataset.lanes import check_lanes
 from deltastream.dataset.plan import BatchPlan
 from deltastream.dataset.planning import BatchRequest, plan_batches
-from deltastream.dataset.progress import Progress, Topology
+from deltastream.dataset.progress import Progress
 from deltastream.dataset.state import LoaderState
-from deltastream.dataset.topology import resolve_ranks
-from deltastream.engine.pool import usable_cores
+from deltastream.dataset.topology import Topology, check_ranks, resolve_ranks
+from deltastream.dataset.wrappers import check_wrappers
 from deltastream.errors import DeltaStreamError, OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
@@ -111,28 +111,27 @@ class DeltaDataset(IterableDataset[Any]):
                 damaged.
         """
         super().__init__()
+        has_given_rank = rank is not None
         rank, num_ranks = resolve_ranks(rank, num_ranks)
-        if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
-            raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
-        for name, count in (
-            ("memory_budget", memory_budget),
-            ("decode_threads", decode_threads),
-            ("transform_threads", transform_threads),
-        ):
-            if count is not None and count < 1:
-                raise OptionError(f"{name} must be at least 1, got {count}")
+        self._topology = Topology(
+            rank,
+            num_ranks,
+            has_given_rank,
+            lanes,
+            pad,
+            memory_budget,
+            decode_threads,
+            transform_threads,
+        )
         if columns is not None and not columns:
             raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
-        self._decode_threads = decode_threads
-        self._transform_threads = transform_threads
-        self._topology = Topology(rank, num_ranks, lanes, pad, memory_budget)
         request = BatchRequest(
             RowsRequest(
                 path, version, timestamp, columns, filter, storage_options, partition_filter
             ),
             fields,
             OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes),
-            pad=num_ranks > 1 if pad is None else pad,
+            pad=self._topology.pads,
             row_dicts=row_dicts,
         )
         plan = plan_agreed(
@@ -246,7 +245,11 @@ class DeltaDataset(IterableDataset[Any]):
             NullValueError: A null in a field without a rule for nulls.
             TransformError: A transform raised.
             MemoryBudgetError: The windows of the lanes to be read do not fit the memory budget.
+            OptionError: Something around the dataset batches or divides its batches once more, or the process has
+                become another rank since the dataset was made.
         """
+        check_wrappers(self, num_ranks=self._topology.num_ranks)
+        self.check_ranks()
         worker = get_worker_info()
         if worker is None:
             iterator = self._read(self._progress.begin(), num_workers=1)
@@ -272,7 +275,18 @@ class DeltaDataset(IterableDataset[Any]):
             )
         return iterator.statistics()
 
+    def check_ranks(self) -> None:
+        """Raise if torch.distributed was initialised as another rank since the dataset was made.
+
+        Raises:
+            OptionError: It was, and the rank was not given.
+        """
+        if not self._topology.has_given_rank:
+            check_ranks(self._topology.rank, self._topology.num_ranks)
+
     def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker cannot see who made it.
+        check_wrappers(self, num_ranks=self._topology.num_ranks)
         return {**self.__dict__, "_last": None}
 
     @property
@@ -282,12 +296,9 @@ class DeltaDataset(IterableDataset[Any]):
     def _read(self, cursor: Cursor, *, num_workers: int) -> BatchIterator:
         budget = self._topology.budget(num_workers)
         check_lanes(self._plan, cursor.schedule, cursor.lanes, budget)
-        threads = self._decode_threads or max(1, usable_cores() // num_workers)
+        threads, transform_threads = self._topology.threads(num_workers)
         return BatchIterator(
-            self._plan,
-            cursor,
-            ReadOptions(budget, threads),
-            transform_threads=self._transform_threads or threads,
+            self._plan, cursor, ReadOptions(budget, threads), transform_threads=transform_threads
         )
 
 

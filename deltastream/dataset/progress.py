@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from torch.utils.data._utils.worker import WorkerInfo
 
@@ -16,30 +16,11 @@ from deltastream.dataset.plan import BatchPlan
 from deltastream.dataset.planning import BatchRequest
 from deltastream.dataset.resume import check_fit, describe, plan_of_state, position_of_state
 from deltastream.dataset.state import LoaderState
+from deltastream.dataset.topology import Topology
 from deltastream.errors import OptionError
 from deltastream.plan import Consumer, Schedule
 
-__all__ = ["Progress", "Topology"]
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """Who reads, and what they were told of how."""
-
-    rank: int
-    num_ranks: int
-    lanes: int | Literal["auto"]
-    pad: bool | None
-    """None: where there are several ranks."""
-    memory_budget: int
-    """Of all workers of the rank together."""
-
-    def consumer(self, num_workers: int = 1, worker: int = 0) -> Consumer:
-        return Consumer(self.num_ranks, self.rank, num_workers, worker)
-
-    def budget(self, num_workers: int) -> int:
-        """Return the bytes that each of the workers may hold."""
-        return max(1, self.memory_budget // num_workers)
+__all__ = ["Progress"]
 
 
 class Progress:

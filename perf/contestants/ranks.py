@@ -56,6 +56,9 @@ def _read(job: Job, rank: int, num_ranks: int, end: Connection) -> None:
     loader = DeltaDataLoader(dataset)
     end.send(None)
     while True:
-        end.recv()
+        try:
+            end.recv()
+        except EOFError:
+            return
         # Told at the end only: the price of telling is not the loader's.
         end.send(sum(len(next(iter(batch.values()))) for batch in loader))

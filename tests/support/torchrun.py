@@ -43,9 +43,10 @@ def run_ranks(
     num_ranks: int,
     *arguments: object,
     max_restarts: int = 0,
+    strict: bool = True,
     limit_s: float = 100.0,
 ) -> RanksEnded:
-    """Run `source` on `num_ranks` ranks, with warnings as errors.
+    """Run `source` on `num_ranks` ranks, with warnings as errors if `strict`.
 
     It finds `folder`, `rank`, `world_size` and the `arguments` (from ``sys.argv[2]`` on), and gives its result to
     ``leave``.
@@ -60,8 +61,7 @@ def run_ranks(
             *command,
             "--no-python",
             sys.executable,
-            "-W",
-            "error",
+            *(["-W", "error"] if strict else []),
             script,
             folder,
             *map(str, arguments),

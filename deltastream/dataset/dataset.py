@@ -230,7 +230,7 @@ class DeltaDataset(IterableDataset[Any]):
         """Iterate this consumer's share of the next epoch, or of what is left of the one that a state is in.
 
         In a `DataLoader`'s worker that is every W-th batch of the rank. Threads start here and end with the iterator.
-        In its own process an iteration counts as an epoch from its first batch on.
+        One that begins at a state counts as an epoch from its first batch on.
 
         Yields:
             Field name to CPU tensor of shape ``(batch_size, *field_shape)``, to a list of that many values, or to a

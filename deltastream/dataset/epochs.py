@@ -42,11 +42,10 @@ class EpochCounter:
     """Tells every process that begins to iterate where: in which epoch, and at which of its microbatches.
 
     The parent counts, where it knows of the iteration: in its own process, and for the workers of a `DeltaDataLoader`.
-    There an epoch counts from its first batch on, so that an iterator that nobody used is none. The workers of a plain
-    DataLoader agree among themselves, without a lock: they get one seed for each ``iter()``, whose hash tags the
-    iteration. The first to come takes the next number and notes it with the tag, the others find it there; two that
-    come at once take the same number, since neither sees the other's. All of it in shared memory, because a persistent
-    worker never sees an attribute set later in the parent.
+    The workers of a plain DataLoader agree among themselves, without a lock: they get one seed for each ``iter()``,
+    whose hash tags the iteration. The first to come takes the next number and notes it with the tag, the others find it
+    there; two that come at once take the same number, since neither sees the other's. All of it in shared memory,
+    because a persistent worker never sees an attribute set later in the parent.
     """
 
     def __init__(self) -> None:
@@ -87,7 +86,7 @@ class EpochCounter:
         return Position(int(row[_ASSIGNED]), int(row[_ASSIGNED_START]))
 
     def advance(self, position: Position) -> None:
-        """Count the iteration that began at `position`, unless a later one counted, or `set` said something else."""
+        """Count the iteration that began at `position`, unless it was counted, or `set` said something else since."""
         if self.next() == position:
             rows = self._rows()
             rows[0, _START] = 0

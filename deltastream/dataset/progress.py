@@ -37,6 +37,8 @@ class Progress:
         self._is_handed = False
         self._handed: Position | None = None
         self._taken_up: LoaderState | None = None
+        self._is_loaded = False
+        """Whether the next iteration begins at a state that no batch was taken from yet."""
         # A contradiction between ranks and batches is an error here, not in the first epoch.
         self._schedule(topology.consumer(), 0)
 
@@ -56,6 +58,7 @@ class Progress:
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start."""
         self._epochs.set(Position(epoch, 0))
+        self._is_loaded = False
         self._cursor = None
 
     def begin(self) -> Cursor:
@@ -141,15 +144,23 @@ class Progress:
                 self._plan_number = self._epochs.plan_number = self._plan_number + 1
         self._epochs.lanes = state.lanes
         self._epochs.set(position)
-        if worker is not None:
+        if worker is None:
+            self._is_loaded = True
+        else:
             self._taken_up = state
         self._cursor = None
 
     def _begin(self, position: Position, *, num_workers: int) -> Cursor:
         schedule = self._schedule(self._topology.consumer(), position.microbatch)
-        lanes = self._lanes(num_workers)
-        self._cursor = Cursor(position, schedule, lanes, on_begin=self._epochs.advance)
+        self._cursor = Cursor(position, schedule, self._lanes(num_workers), on_begin=self._count)
+        # torchdata's loader begins an iteration when a state is loaded, and another one if that was of an epoch's end.
+        if not self._is_loaded:
+            self._count(position)
         return self._cursor
+
+    def _count(self, position: Position) -> None:
+        self._is_loaded = False
+        self._epochs.advance(position)
 
     def _describe(self, position: Position, lanes: int) -> LoaderState:
         return describe(self._request, self.plan, position, lanes=lanes, pad=self._topology.pad)

@@ -101,13 +101,22 @@ def test_states_of_an_epoch_count_what_was_yielded(table: Path, options: dict[st
 
 
 @pytest.mark.parametrize("options", WORKERS)
-def test_an_iterator_that_nobody_took_from_is_no_epoch(
+def test_a_state_stays_until_a_batch_was_taken_from_it(
     table: Path, options: dict[str, Any]
 ) -> None:
+    expected = batch_ids(loader(table))
     one = loader(table, **options)
+    take(iter(one), 9)
+    state = one.state_dict()
+    one.load_state_dict(state)
     iter(one)
-    assert one.state_dict()["epoch"] == 0
-    assert batch_ids(one) == batch_ids(loader(table))
+    assert one.state_dict() == state
+    assert batch_ids(one) == expected[9:]
+    # Elsewhere each `iter()` is an epoch.
+    iter(one)
+    assert one.state_dict()["epoch"] == 1
+    assert take(iter(one), 1) != [expected[0]]
+    assert one.state_dict()["epoch"] == 2
 
 
 @pytest.mark.parametrize("options", WORKERS)

@@ -7,6 +7,7 @@ PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+AZURITE := $(VENV)/share/azurite/node_modules
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -26,13 +27,17 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e '.[demo,images]' --group dev
 	@touch $@
 
+# An emulator of Azure for the tests, from npm; where that cannot be reached, they skip.
+$(AZURITE): tests/support/servers/azurite_lock/package-lock.json | $(STAMP)
+	@$(BIN)/python -m tests.support.servers.install_azurite
+
 demo: $(STAMP) ## Write a small Delta table and train on it; MNIST=folder takes MNIST
 	@$(BIN)/python docs/start/demo.py $(if $(MNIST),--mnist $(MNIST))
 
-test: $(STAMP) ## Run the tests
+test: $(STAMP) $(AZURITE) ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-stress: $(STAMP) ## Run the same tests with ten times the examples: 500 random tables, 10,000 damaged files
+stress: $(STAMP) $(AZURITE) ## Run the same tests with ten times the examples: 500 random tables, 10,000 damaged files
 	@DELTASTREAM_STRESS=1 $(BIN)/python -m pytest --timeout=1200 -o faulthandler_timeout=1000 $(ARGS)
 
 acceptance: $(STAMP) ## Read every table of the corpus and print the tally by feature; DELTASTREAM_CORPUS=folder

@@ -15,6 +15,7 @@ __all__ = [
     "HOT_NBYTES",
     "INSPECTED_FOOTERS",
     "INSPECTED_STATISTICS_FILES",
+    "JOB_STORE_TIMEOUT_S",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -57,6 +58,9 @@ INSPECTED_FOOTERS = 64
 
 INSPECTED_STATISTICS_FILES = 10_000
 """Files up to which `inspect` tells of each column's statistics unasked: it reads the log once more for them."""
+
+JOB_STORE_TIMEOUT_S = 600.0
+"""How long a rank waits for rank 0 to read the log, say: what NCCL waits for a rank by default."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

@@ -12,6 +12,7 @@ from perf import deletion_vectors as deletion_vectors_of
 from perf import first_batch as first_batch_of
 from perf import log_scale as log_scale_of
 from perf import memory as memory_of
+from perf import workers as workers_of
 from perf.environments import DEFAULT_CACHE, deltatorch_python
 from perf.job import Options
 from perf.local import Settings, limit_report, race
@@ -156,6 +157,24 @@ def deletion_vectors(
         report = deletion_vectors_of.run(
             shape, table, share=share, repeats=repeats, min_s=min_s, extra=_options(option)
         )
+        report.show()
+        report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def workers(
+    shapes: Shapes = "tab",
+    repeats: Repeats = 5,
+    scale: Scale = 1.0,
+    min_s: Annotated[float, typer.Option(help="Passes of a round last this long.")] = 2.0,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "workers",
+) -> None:
+    """The way of a batch from a worker, and two ranks against one process."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = workers_of.run(shape, table, repeats=repeats, min_s=min_s)
         report.show()
         report.save(f"{name}-{shape.name}")
 

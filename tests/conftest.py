@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest_plugins = ["tests.support.servers.fixtures"]
+
 SEED = int(os.environ.get("DELTASTREAM_SEED", "0"))
 STRESS = os.environ.get("DELTASTREAM_STRESS", "") not in ("", "0")
 THREAD_END_TIMEOUT_S = 5.0

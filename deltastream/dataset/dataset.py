@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from math import gcd
 from typing import Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.batch import PackedBatch
+from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
 from deltastream.dataset.plan import BatchPlan, project
 from deltastream.dataset.planning import plan_table
 from deltastream.dataset.progress import EpochCounter
-from deltastream.dataset.topology import resolve_ranks
+from deltastream.dataset.topology import check_ranks, resolve_ranks
+from deltastream.dataset.wrappers import check_wrappers
 from deltastream.engine.pool import usable_cores
 from deltastream.errors import MemoryBudgetError, OptionError
 from deltastream.fields import FieldSpec
@@ -82,7 +85,7 @@ class DeltaDataset(IterableDataset[Any]):
         Args:
             path: The table: a local path or a ``file:`` URI.
             fields: The fields of a batch; None: every column of the table.
-            version: The version to read; None: the latest.
+            version: The version to read; None: the latest, which rank 0 finds for all ranks of a job.
             timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
             columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a
                 field of a struct, of which only the fields named are read. Backquotes quote a name.
@@ -116,6 +119,7 @@ class DeltaDataset(IterableDataset[Any]):
         """
         super().__init__()
         self._rank, self._num_ranks = resolve_ranks(rank, num_ranks)
+        self._has_given_rank = rank is not None
         if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
             raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
         self._lanes = lanes
@@ -132,12 +136,13 @@ class DeltaDataset(IterableDataset[Any]):
         order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
         if columns is not None and not columns:
             raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
-        rows, layout = plan_table(
+        rows, layout = plan_agreed(
             RowsRequest(
                 path, version, timestamp, columns, filter, storage_options, partition_filter
             ),
-            fields,
-            row_dicts=row_dicts,
+            partial(plan_table, fields=fields, row_dicts=row_dicts),
+            rank=self._rank,
+            num_ranks=self._num_ranks,
         )
         self._plan = BatchPlan(
             rows.snapshot,
@@ -222,7 +227,11 @@ class DeltaDataset(IterableDataset[Any]):
             NullValueError: A null in a field without a rule for nulls.
             TransformError: A transform raised.
             MemoryBudgetError: The windows of the lanes to be read do not fit the memory budget.
+            OptionError: Something around the dataset batches or divides its batches once more, or the process has
+                become another rank since the dataset was made.
         """
+        check_wrappers(self, num_ranks=self._num_ranks)
+        self.check_ranks()
         worker = get_worker_info()
         if worker is None:
             iterator = self._start(Consumer(self._num_ranks, self._rank), self._epochs.begin())
@@ -253,7 +262,18 @@ class DeltaDataset(IterableDataset[Any]):
             )
         return iterator.statistics()
 
+    def check_ranks(self) -> None:
+        """Raise if torch.distributed was initialised as another rank since the dataset was made.
+
+        Raises:
+            OptionError: It was, and the rank was not given.
+        """
+        if not self._has_given_rank:
+            check_ranks(self._rank, self._num_ranks)
+
     def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker cannot see who made it.
+        check_wrappers(self, num_ranks=self._num_ranks)
         return {**self.__dict__, "_last": None}
 
     def _schedule(self, consumer: Consumer) -> Schedule:

@@ -14,7 +14,7 @@ __all__ = ["plan_table"]
 
 
 def plan_table(
-    request: RowsRequest, fields: Sequence[FieldSpec] | None, *, row_dicts: bool
+    request: RowsRequest, *, fields: Sequence[FieldSpec] | None, row_dicts: bool
 ) -> tuple[PlannedRows, Layout]:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
 

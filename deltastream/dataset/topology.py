@@ -8,7 +8,7 @@ import torch.distributed
 
 from deltastream.errors import OptionError
 
-__all__ = ["resolve_ranks"]
+__all__ = ["check_ranks", "resolve_ranks"]
 
 
 def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:
@@ -31,3 +31,19 @@ def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:
     if not 0 <= rank < num_ranks:
         raise OptionError(f"need 0 <= rank < num_ranks, got rank={rank}, num_ranks={num_ranks}")
     return rank, num_ranks
+
+
+def check_ranks(rank: int, num_ranks: int) -> None:
+    """Compare ranks that were resolved earlier with what torch.distributed says now, if it is initialised by now.
+
+    Raises:
+        OptionError: They differ: every rank would read the share of the one that it was before.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        now = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        if now != (rank, num_ranks):
+            raise OptionError(
+                f"this loader was made as rank {rank} of {num_ranks}, before torch.distributed was initialised as rank "
+                f"{now[0]} of {now[1]}: make it afterwards (with Lightning in train_dataloader()); or, if this is the "
+                f"share that you want, give use_fixed_rank=True, rank={rank}, num_ranks={num_ranks}"
+            )

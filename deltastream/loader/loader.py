@@ -17,8 +17,6 @@ from deltastream.pipeline import PipelineStatistics
 
 __all__ = ["DeltaDataLoader"]
 
-_OURS = ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last")
-
 
 class DeltaDataLoader(DataLoader[Any]):
     """A `torch.utils.data.DataLoader` over a `DeltaDataset`.
@@ -28,6 +26,9 @@ class DeltaDataLoader(DataLoader[Any]):
     """
 
     dataset: DeltaDataset
+
+    # Accelerate would divide each rank's share among the ranks; so marked, `prepare` returns the loader as it is.
+    _is_accelerate_prepared = True
 
     def __init__(
         self,
@@ -41,14 +42,19 @@ class DeltaDataLoader(DataLoader[Any]):
         Raises:
             OptionError: An argument would sample or batch a second time, or a transform cannot go to the workers.
         """
-        for name in _OURS:
-            if name in dataloader_kwargs:
+        # Lightning makes loaders again, for predict(), from what they tell of themselves: that changes nothing.
+        told = {"batch_size": dataset.batch_size, "drop_last": dataset.drop_last}
+        for name in ("batch_size", "shuffle", "sampler", "batch_sampler", "drop_last"):
+            value = dataloader_kwargs.pop(name, None)
+            if value is not None and value != told.get(name):
                 raise OptionError(
                     f"{name} is the dataset's: order and batches are decided there, a DataLoader cannot change them"
                 )
         if dataloader_kwargs.get("num_workers", 0) > 0:
             _check_picklable(dataset)
-        collate = _identity if collate_fn is None else functools.partial(_collate, collate_fn)
+        collate = _identity if collate_fn is None else collate_fn
+        if collate is not _identity and getattr(collate, "func", None) is not _collate:
+            collate = functools.partial(_collate, collate)
         super().__init__(dataset, batch_size=None, collate_fn=collate, **dataloader_kwargs)
         # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
         self.__dict__["batch_size"] = dataset.batch_size
@@ -56,6 +62,7 @@ class DeltaDataLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Start the next epoch."""
+        self.dataset.check_ranks()
         if self.num_workers > 0:
             with self.dataset.assigned_epoch():
                 return super().__iter__()

@@ -54,6 +54,8 @@ class RowsRequest:
     filter: Filter | None
     storage_options: Mapping[str, str] | None
     partition_filter: PartitionFilter | None = None
+    on_snapshot: Callable[[Snapshot], object] | None = None
+    """Called in a thread of the pool with the version that was found, before it is planned; may refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
         timestamp=request.timestamp,
         statistics_of=statistics_of,
     )
+    if request.on_snapshot is not None:
+        await pool.run(request.on_snapshot, snapshot)
     if request.partition_filter is not None:
         snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
     snapshot, row_filter = await pool.run(_prune, snapshot, condition, statistics_of)

@@ -96,11 +96,13 @@ def test_every_live_row_is_delivered_once_in_one_order_by_any_ranks(
         if not shuffle and lanes == 1:
             assert [row for batch in sequence for row in batch] == live
         for rank in range(num_ranks):
-            with_ranks = dataset(root, rank=rank, num_ranks=num_ranks, **options)
+            with_ranks = dataset(root, version=0, rank=rank, num_ranks=num_ranks, **options)
             own = batch_ids(with_ranks)
             assert own == sequence[rank::num_ranks]
             assert len(with_ranks) == len(own)
-            padded = dataset(root, rank=rank, num_ranks=num_ranks, **options | {"pad": True})
+            padded = dataset(
+                root, version=0, rank=rank, num_ranks=num_ranks, **options | {"pad": True}
+            )
             assert len(padded) == -(-len(sequence) // num_ranks) == len(batch_ids(padded))
 
 

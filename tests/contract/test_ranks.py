@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream import DeltaDataLoader, FieldSpec, OptionError, create_pytorch_dataloader
-from tests.support.loaders import batch_ids
+from tests.support.loaders import batch_ids, merge_ranks
 from tests.support.tables import write_numbered
 
 SIZES = (310, 250, 400, 1, 130, 512, 64)
@@ -24,7 +24,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loader(root: Path, rank: int = 0, num_ranks: int = 1, **options: Any) -> DeltaDataLoader:
-    arguments = {"batch_size": 32, "lanes": 12, "shuffle": True, "shuffle_rows": 200} | options
+    arguments = {
+        "batch_size": 32,
+        "lanes": 12,
+        "shuffle": True,
+        "shuffle_rows": 200,
+        "version": len(SIZES) - 1,
+    } | options
     return create_pytorch_dataloader(
         root,
         fields=[FieldSpec("id")],
@@ -39,12 +45,6 @@ def ranks_batches(root: Path, num_ranks: int, **options: Any) -> list[list[list[
     return [batch_ids(loader(root, rank, num_ranks, **options)) for rank in range(num_ranks)]
 
 
-def merge(ranks: list[list[list[int]]]) -> list[list[int]]:
-    """Step by step, rank by rank; ranks that end earlier are passed over."""
-    steps = max(len(batches) for batches in ranks)
-    return [batches[step] for step in range(steps) for batches in ranks if step < len(batches)]
-
-
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("num_ranks", [2, 3, 4])
 def test_all_ranks_together_read_the_sequence_of_one_and_pad_its_end(
@@ -54,7 +54,7 @@ def test_all_ranks_together_read_the_sequence_of_one_and_pad_its_end(
     ranks = ranks_batches(table, num_ranks, shuffle=shuffle)
     assert len({len(batches) for batches in ranks}) == 1
     assert all(len(batch) == 32 for batches in ranks for batch in batches)
-    merged = merge(ranks)
+    merged = merge_ranks(ranks)
     last = len(expected) - 1
     assert merged[:last] == expected[:last]
     # The short batch repeats its rows; a rank without a batch repeats the one before.
@@ -67,7 +67,7 @@ def test_all_ranks_together_read_the_sequence_of_one_and_pad_its_end(
 def test_without_pad_the_ranks_give_every_row_once_and_may_end_unevenly(table: Path) -> None:
     expected = batch_ids(loader(table))
     ranks = ranks_batches(table, 4, pad=False)
-    assert merge(ranks) == expected
+    assert merge_ranks(ranks) == expected
     steps = [len(batches) for batches in ranks]
     assert steps == [len(loader(table, rank, 4, pad=False)) for rank in range(4)]
     assert max(steps) - min(steps) == 1
@@ -78,7 +78,7 @@ def test_with_drop_last_the_ranks_take_equal_steps_of_full_batches(table: Path) 
     assert [len(batch) for batch in expected] == [32] * (NUM_ROWS // 32)
     ranks = ranks_batches(table, 3, drop_last=True)
     assert [len(batches) for batches in ranks] == [NUM_ROWS // 32 // 3] * 3
-    merged = merge(ranks)
+    merged = merge_ranks(ranks)
     assert merged == expected[: len(merged)]
 
 
@@ -114,7 +114,7 @@ def test_consumers_that_do_not_divide_the_lanes_read_the_same_with_a_warning(tab
             UserWarning, match="3 consumers do not divide 8 lanes: each reads 3 times"
         ):
             ranks.append(batch_ids(loader(table, rank, 3, lanes=8, pad=False)))
-    assert merge(ranks) == expected
+    assert merge_ranks(ranks) == expected
 
 
 @given(
@@ -140,13 +140,18 @@ def test_for_any_topology_the_ranks_give_the_one_sequence(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*consumers do not divide", category=UserWarning)
         ranks = ranks_batches(table, num_ranks, decode_threads=decode_threads, **options)
-    merged = merge(ranks)
+    merged = merge_ranks(ranks)
     if options["drop_last"]:
         assert len(merged) == len(expected) // num_ranks * num_ranks
     else:
         assert sum(map(len, expected)) == NUM_ROWS
         assert len(merged) == len(expected)
     assert merged == expected[: len(merged)]
+
+
+def test_ranks_without_a_store_in_common_are_told_to_name_the_version(table: Path) -> None:
+    with pytest.warns(UserWarning, match="2 ranks without a store in common.*give version="):
+        loader(table, 0, 2, version=None)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_ranks_that_cannot_be_are_refused_when_the_loader_is_made(
     table: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        create_pytorch_dataloader(table, **options)
+        create_pytorch_dataloader(table, version=len(SIZES) - 1, **options)
 
 
 def test_the_rank_comes_from_torchruns_environment(
@@ -175,6 +180,8 @@ def test_the_rank_comes_from_torchruns_environment(
 ) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    from_environment = create_pytorch_dataloader(table, fields=[FieldSpec("id")], lanes=12)
+    from_environment = create_pytorch_dataloader(
+        table, fields=[FieldSpec("id")], version=len(SIZES) - 1, lanes=12
+    )
     expected = batch_ids(loader(table, 1, 2, shuffle=False))
     assert batch_ids(from_environment) == expected

@@ -107,7 +107,14 @@ def test_workers_and_ranks_share_what_passes(tmp_path: Path) -> None:
     assert sorted(number for batch in loader for number in batch["id"].tolist()) == expected
     assert len(loader) == -(-len(expected) // 32)
     ranks = [
-        DeltaDataset(root, filter="id < 333 or id > 1300", batch_size=10, rank=rank, num_ranks=3)
+        DeltaDataset(
+            root,
+            filter="id < 333 or id > 1300",
+            version=2,
+            batch_size=10,
+            rank=rank,
+            num_ranks=3,
+        )
         for rank in range(3)
     ]
     assert {len(rank) for rank in ranks} == {-(-len(expected) // 30)}

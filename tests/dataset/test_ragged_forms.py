@@ -93,6 +93,7 @@ def test_short_batches_are_filled_or_left_out(
             shuffle=shuffle,
             drop_last=drop_last,
             shuffle_rows=100,
+            version=2,
             rank=rank,
             num_ranks=2,
         )

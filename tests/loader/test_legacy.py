@@ -132,6 +132,7 @@ def test_the_length_may_be_named(table: Path) -> None:
     assert len(loader) == 4
 
 
+@pytest.mark.filterwarnings("ignore:2 ranks without a store in common")
 def test_ranks_are_used_with_use_fixed_rank_only(table: Path) -> None:
     ranked = [
         create(

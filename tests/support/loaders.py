@@ -15,7 +15,7 @@ import torch
 from deltastream import FieldSpec, create_pytorch_dataloader
 from deltastream.fetch.local import LocalFiles
 
-__all__ = ["batch_ids", "delay_reads", "row_ids", "rows_by_id", "split_rows"]
+__all__ = ["batch_ids", "delay_reads", "merge_ranks", "row_ids", "rows_by_id", "split_rows"]
 
 _MAX_DELAY_S = 0.004
 
@@ -28,6 +28,12 @@ def batch_ids(loader: Iterable[Any]) -> list[list[int]]:
 def row_ids(loader: Iterable[Any]) -> list[int]:
     """The ids of one epoch, in order."""
     return [row for batch in batch_ids(loader) for row in batch]
+
+
+def merge_ranks(ranks: Sequence[list[list[int]]]) -> list[list[int]]:
+    """The batches of all ranks, step by step, rank by rank; ranks that end earlier are passed over."""
+    steps = max(len(batches) for batches in ranks)
+    return [batches[step] for step in range(steps) for batches in ranks if step < len(batches)]
 
 
 def delay_reads(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import deltalake
@@ -14,10 +14,16 @@ import pyarrow.parquet as pq
 __all__ = ["add_actions", "base_ids", "data_files", "numbered", "write_files", "write_numbered"]
 
 
+_Root = TypeVar("_Root", str, Path)
+
+
 def write_files(
-    root: Path, parts: Sequence[pa.Table], *, row_group_rows: int = 64, **options: Any
-) -> Path:
-    """Append each part in a commit of its own: one file each, unless the table is partitioned."""
+    root: _Root, parts: Sequence[pa.Table], *, row_group_rows: int = 64, **options: Any
+) -> _Root:
+    """Append each part in a commit of its own: one file each, unless the table is partitioned.
+
+    `root` is a folder, or a URI that `storage_options` leads to.
+    """
     properties = deltalake.WriterProperties(
         max_row_group_size=row_group_rows, write_batch_size=row_group_rows
     )

@@ -1,0 +1,143 @@
+"""Ranks of one job read one version, found by rank 0 and shared through the job's store: real torchrun and writers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.tables import write_numbered
+from tests.support.torchrun import RanksEnded, run_ranks
+
+SIZES = (64, 64)
+
+START = """
+import deltalake, pyarrow as pa
+import torch.distributed as dist
+from deltastream import FieldSpec, create_pytorch_dataloader
+from tests.support.tables import numbered, write_files
+table = sys.argv[2]
+
+def loader(path=table, **options):
+    return create_pytorch_dataloader(path, fields=[FieldSpec("id")], batch_size=8, **options)
+
+def found(loader):
+    return [loader.dataset.version, loader.dataset.num_rows, [row for b in loader for row in b["id"].tolist()]]
+"""
+
+APPENDING = """
+if len(sys.argv) > 3:
+    dist.init_process_group(sys.argv[3])
+for _ in range(rank):
+    write_files(table, [numbered(0, 8)])
+loaders = [loader(), loader(), loader(version=1)]
+write_files(table, [numbered(0, 8)])
+leave([found(loader) for loader in [*loaders, loader()]])
+if dist.is_initialized():
+    dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_numbered(tmp_path / "table", SIZES)
+
+
+def run(table: Path, source: str, num_ranks: int, *arguments: object, **options: int) -> RanksEnded:
+    return run_ranks(
+        table.parent / "ranks", START + source, num_ranks, table, *arguments, **options
+    )
+
+
+@pytest.mark.parametrize("process_group", [[], ["gloo"]])
+def test_all_ranks_read_one_version_while_each_appends_before_it_starts(
+    table: Path, process_group: list[str]
+) -> None:
+    ended = run(table, APPENDING, 3, *process_group)
+    assert ended.returncode == 0, ended.err
+    for made in range(4):
+        versions = {left[made][0] for left in ended.left}
+        assert len(versions) == 1, ended.left
+        num_rows = {left[made][1] for left in ended.left}
+        assert len(num_rows) == 1
+        read = {row for left in ended.left for row in left[made][2]}
+        assert read == set(range(sum(SIZES)))
+    assert ended.left[0][2][0] == 1
+
+
+def test_ranks_that_are_started_again_find_the_latest_version_again(table: Path) -> None:
+    source = """
+import signal
+attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+one = loader()
+if attempt == 0:
+    if rank == 1:
+        write_files(table, [numbered(0, 8)])
+        os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+leave([attempt, one.dataset.version])
+"""
+    ended = run(table, source, 2, max_restarts=1)
+    assert ended.returncode == 0, ended.err
+    assert ended.left == [[1, 2], [1, 2]]
+
+
+def test_a_rank_whose_loader_is_of_another_table_says_so(table: Path) -> None:
+    source = """
+write_files(table + str(rank), [numbered(0, 80)])
+try:
+    loader(table + str(rank))
+    leave("none")
+except Exception as error:
+    leave([type(error).__name__, str(error), error.__notes__])
+"""
+    ended = run(table, source, 2)
+    assert ended.left[0] == "none"
+    kind, message, notes = ended.left[1]
+    assert kind == "OptionError"
+    assert f"makes a loader of {table}1 where rank 0 made one of {table}0" in message
+    assert notes == [f"Rank 0 found version 0 of {table}0."]
+
+
+def test_all_ranks_fail_as_rank_0_does(table: Path) -> None:
+    source = """
+try:
+    loader(table + "-not-there")
+except Exception as error:
+    leave([type(error).__name__, str(error)])
+"""
+    ended = run(table, source, 2)
+    assert [left[0] for left in ended.left] == ["TableNotFoundError"] * 2
+    assert ended.left[1][1] == f"on rank 0: {ended.left[0][1]}"
+
+
+def test_a_rank_that_waits_for_a_loader_rank_0_never_makes_ends_with_what_to_do(
+    table: Path,
+) -> None:
+    source = """
+import deltastream.dataset.job_store as module
+module.JobStore.wait.__kwdefaults__["timeout_s"] = 1
+loader()
+if rank == 1:
+    try:
+        loader()
+    except Exception as error:
+        leave([type(error).__name__, str(error)])
+"""
+    ended = run(table, source, 2)
+    kind, message = ended.left[1]
+    assert kind == "OptionError"
+    assert message.startswith("rank 1 waited 1 s for rank 0 to share version/1, in vain")
+
+
+def test_ranks_other_than_the_jobs_find_the_version_by_themselves(table: Path) -> None:
+    source = """
+fixed = dict(use_fixed_rank=True, rank=0, num_ranks=3)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    loader(**fixed)
+alone = loader(use_fixed_rank=True, rank=0, num_ranks=1)
+leave([[str(warning.message)[:39] for warning in caught], len(alone)])
+"""
+    ended = run(table, source, 2)
+    assert ended.left == [[["3 ranks without a store in common: each"], 16]] * 2, ended.err

@@ -1,0 +1,69 @@
+"""The object stores as fixtures: each server starts when a test first asks for it, and ends with the session.
+
+What the servers write is kept with pytest's other temporary folders: ``s3*/``, ``azure*/`` and ``gcs*/``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers.access import ACCESSES, Access
+from tests.support.servers.azurite import PROGRAM, serve_azure
+from tests.support.servers.fake_gcs import serve_gcs
+from tests.support.servers.seaweedfs import serve_s3
+from tests.support.servers.store import ObjectStore
+
+__all__ = ["access", "azure", "gcs", "object_store", "remote_access", "s3"]
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A bucket of SeaweedFS."""
+    with serve_s3(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A container of Azurite."""
+    if not PROGRAM.is_file():
+        reason = "no Azurite: `make test` installs it where npm's registry can be reached"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    with serve_azure(tmp_path_factory.mktemp("azure")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A bucket of fake-gcs-server."""
+    with serve_gcs(tmp_path_factory.mktemp("gcs")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session", params=["s3", "azure", "gcs"])
+def object_store(request: pytest.FixtureRequest) -> ObjectStore:
+    """Each of the three in turn."""
+    store: ObjectStore = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture(scope="session", params=ACCESSES)
+def access(request: pytest.FixtureRequest) -> Access:
+    """The local disk, and each store through each transport."""
+    return _access(request)
+
+
+@pytest.fixture(scope="session", params=ACCESSES[1:])
+def remote_access(request: pytest.FixtureRequest) -> Access:
+    """Each store through each transport."""
+    return _access(request)
+
+
+def _access(request: pytest.FixtureRequest) -> Access:
+    name, _, transport = request.param.partition("-")
+    return Access(request.getfixturevalue(name), transport) if transport else Access(None)

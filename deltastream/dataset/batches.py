@@ -6,7 +6,7 @@ from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 
-from deltastream.batch import BatchCutter, Chunk, ChunkBuilder, Layout
+from deltastream.batch import BatchCutter, Chunk, ChunkBuilder, ColumnGroups, Layout
 from deltastream.dataset.cursor import Cursor
 from deltastream.dataset.plan import BatchPlan
 from deltastream.engine.budget import Charge
@@ -70,18 +70,16 @@ class _BatchChunks:
     """Makes arrays of windows."""
 
     def __init__(self, layout: Layout, is_shuffled: bool, transform_threads: int) -> None:
-        self._layout = layout
+        self._groups = ColumnGroups(layout, is_shuffled=is_shuffled)
         # Ragged values stay where they were decoded until the window is complete.
-        self.holds_decoded = layout.has_ragged
-        self._is_shuffled = is_shuffled
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
         self._stopped = Event()
 
     def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> ChunkBuilder:
         return ChunkBuilder(
-            self._layout,
-            window.positions if self._is_shuffled else None,
+            self._groups,
+            window.positions if self._groups.is_shuffled else None,
             start=window.start,
             stop=window.stop,
             memory=WindowMemory(buffers, charge, window.nbytes),

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
-from deltastream.batch.groups import FieldRead, column_groups
-from deltastream.batch.layout import Field, Layout
-from deltastream.batch.numbers import converts
-from deltastream.batch.place import Placement, Stack, placement
+from deltastream.batch.groups import ColumnGroups, FieldRead
+from deltastream.batch.layout import Field
+from deltastream.batch.place import Placement, placement
 from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
+from deltastream.batch.stack import Stack
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
 from deltastream.predicate import take_path
@@ -44,13 +44,13 @@ class Chunk:
 class ChunkBuilder:
     """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.
 
-    Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. A single
-    row group in file order stays where it was decoded; only stacked columns are copied.
+    Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. Of a row
+    group in file order, what is too large to be copied while it is hot stays where it was decoded.
     """
 
     def __init__(
         self,
-        layout: Layout,
+        groups: ColumnGroups,
         positions: Callable[[], npt.NDArray[np.int64]] | None,
         *,
         start: int,
@@ -64,7 +64,8 @@ class ChunkBuilder:
         It is called once, in the first pool thread that comes; None: every row stays where it is, and all come at
         once. Once `stopped` is set, no further row is transformed.
         """
-        self._layout = layout
+        self._groups = groups
+        self._layout = groups.layout
         self._make_positions = positions
         self._positions: npt.NDArray[np.int64] | None = None
         self._start = start
@@ -91,45 +92,20 @@ class ChunkBuilder:
         theirs in the row group.
         """
         self._allocate()
-        places = placement(self._positions, rows)
-        num_rows = rows.stop - rows.start
-        places_in_whole: Placement | None = None
+        places = placement(self._positions, rows, row_numbers)
         stacks: dict[str, Stack] = {}
-        for group in column_groups(self._layout, num_rows, self._is_copied):
-            names = list(dict.fromkeys(n for read in group for n in read.columns))
-            columns = decode(names, self._may_be_whole(group))
-            for read in group:
-                sources = [columns[name] for name in read.columns]
-                by = places
-                if len(sources[0]) != num_rows:
-                    if places_in_whole is None:
-                        places_in_whole = places.of_whole(np.asarray(row_numbers))
-                    by = places_in_whole
-                for name, values in self._convert(read, sources, context, row_numbers):
+        for group in self._groups.of(places.num_rows):
+            columns = decode(group.columns, group.may_be_whole)
+            for read in group.reads:
+                arrays = [columns[name] for name in read.columns]
+                for name, values in self._convert(read, arrays, context, row_numbers):
                     if read.index is None:
-                        self._place(read.field, name, values, by)
-                        continue
-                    assert isinstance(values, np.ndarray)
-                    if read.index == 0:
-                        target = self._arrays[name]
-                        assert isinstance(target, np.ndarray)
-                        stacks[name] = Stack(target, places, num_rows, self._memory.scratch)
-                    stacks[name].put(read.index, values, by)
-                    if read.index == len(read.field.columns) - 1:
-                        stacks.pop(name).finish()
-
-    def _may_be_whole(self, group: list[FieldRead]) -> set[str]:
-        """Return the columns that are only copied: there, rows that are dropped can be left out."""
-        only_copied: set[str] = set()
-        others: set[str] = set()
-        for read in group:
-            is_only_copied = (
-                read.field.kind in ("number", "stack")
-                and self._is_copied(read.field)
-                and not converts(read.field, read.field.dtypes[read.index or 0])
-            )
-            (only_copied if is_only_copied else others).update(read.columns)
-        return only_copied - others
+                        self._place(read.field, name, values, places)
+                    else:
+                        if name not in stacks:
+                            stacks[name] = self._stack(name, places)
+                        assert isinstance(values, np.ndarray)
+                        stacks[name].put(read.index, values)
 
     def _convert(
         self,
@@ -146,11 +122,16 @@ class ChunkBuilder:
                 values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
             yield field.target, values
             return
-        memory = ColumnMemory(self._memory, keeps=not self._is_copied(field))
+        memory = ColumnMemory(self._memory, keeps=not read.is_copied)
         converted, mask = convert(columns[0], field, read.index or 0, memory, context)
         yield field.target, converted
         if mask is not None:
             yield field.mask, mask
+
+    def _stack(self, name: str, places: Placement) -> Stack:
+        target = self._arrays[name]
+        assert isinstance(target, np.ndarray)
+        return Stack(target, places, self._memory.scratch)
 
     def _place(
         self, field: Field, name: str, values: AnyArray | RaggedRows, places: Placement
@@ -174,10 +155,6 @@ class ChunkBuilder:
         ordered = {name: self._arrays[name] for name in names}
         return Chunk(self._start, self._stop, ordered, self._memory.rest)
 
-    def _is_copied(self, field: Field) -> bool:
-        """Whether a field's values are copied to memory of the window; otherwise the decoded memory is kept."""
-        return self._make_positions is not None or field.kind == "stack"
-
     def _allocate(self) -> None:
         """Make the arrays that rows are copied to, parts of one buffer, when the first row group comes."""
         with self._lock:
@@ -185,7 +162,11 @@ class ChunkBuilder:
                 return
             if self._make_positions is not None:
                 self._positions = self._make_positions()
-            copied = [field for field in self._layout.fields if self._is_copied(field)]
+            copied = [
+                field
+                for field in self._layout.fields
+                if self._groups.is_copied(field, self._num_rows)
+            ]
             tensors = [tensor for field in copied for tensor in field.tensors]
             self._arrays.update(allocate(tensors, self._num_rows, self._memory.take))
             for field in copied:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 from deltastream.batch.layout import Field, Layout
+from deltastream.batch.numbers import converts
 from deltastream.options import HOT_NBYTES
 
-__all__ = ["FieldRead", "column_groups"]
+__all__ = ["ColumnGroup", "ColumnGroups", "FieldRead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,11 @@ class FieldRead:
 
     field: Field
     index: int | None
+    is_copied: bool
+    """Whether the values are copied to memory of the window; otherwise the decoded memory is kept."""
 
     @property
-    def columns(self) -> Sequence[str]:
+    def columns(self) -> tuple[str, ...]:
         return self.field.columns if self.index is None else (self.field.columns[self.index],)
 
     @property
@@ -33,37 +36,89 @@ class FieldRead:
             return field.dtypes[self.index].itemsize
         return field.dtype.itemsize * prod(field.shape)
 
+    @property
+    def is_only_copied(self) -> bool:
+        """Whether a column's numbers are copied as they were decoded, unless there are nulls."""
+        field = self.field
+        return (
+            self.is_copied
+            and field.kind in ("number", "stack")
+            and not converts(field, field.dtypes[self.index or 0])
+        )
 
-def column_groups(
-    layout: Layout, num_rows: int, is_copied: Callable[[Field], bool]
-) -> Iterator[list[FieldRead]]:
-    """Yield the reads of a slice of `num_rows` rows, in the order of the fields, in groups.
 
-    A group has at most `HOT_NBYTES` of values to be copied; a column that has more, or nobody knows how many, is
-    copied alone. What is kept as it was decoded costs least in one group.
-    """
-    group: list[FieldRead] = []
-    names: set[str] = set()
-    nbytes = 0
-    for read in _reads(layout):
-        width = read.row_nbytes
-        size = HOT_NBYTES if width is None else width * num_rows
-        if not is_copied(read.field) or not names.isdisjoint(read.columns):
-            # Kept as it is; or decoded once for all that lies in a struct.
-            size = 0
-        if group and size and nbytes + size > HOT_NBYTES:
+@dataclass(frozen=True, slots=True)
+class ColumnGroup:
+    """Reads whose columns are decoded together."""
+
+    reads: tuple[FieldRead, ...]
+    columns: tuple[str, ...]
+    """Of all reads, each once."""
+    may_be_whole: frozenset[str]
+    """Of these the ones that are only copied: there, rows that are dropped can be left out."""
+
+    @staticmethod
+    def of(reads: list[FieldRead]) -> ColumnGroup:
+        names = [name for read in reads for name in read.columns]
+        others = {name for read in reads if not read.is_only_copied for name in read.columns}
+        return ColumnGroup(tuple(reads), tuple(dict.fromkeys(names)), frozenset(names) - others)
+
+
+class ColumnGroups:
+    """The groups of a layout's columns, for slices of any length."""
+
+    def __init__(self, layout: Layout, *, is_shuffled: bool) -> None:
+        self.layout = layout
+        self.is_shuffled = is_shuffled
+        self._last: tuple[int, tuple[ColumnGroup, ...]] = (-1, ())
+
+    def is_copied(self, field: Field, num_rows: int) -> bool:
+        """Say whether a field's values are copied to memory of the window; otherwise the decoded memory is kept.
+
+        Numbers are copied though they could be kept, where a column of them is still in the cache: decoding it all at
+        once, into new memory, costs more.
+        """
+        if self.is_shuffled or field.kind == "stack":
+            return True
+        return field.kind == "number" and (field.row_nbytes or 0) * num_rows <= HOT_NBYTES
+
+    def of(self, num_rows: int) -> tuple[ColumnGroup, ...]:
+        """Return the reads of a slice of `num_rows` rows, in the order of the fields, in groups.
+
+        A group has at most `HOT_NBYTES` of values to be copied; a column that has more, or nobody knows how many, is
+        copied alone. What is kept as it was decoded costs least in one group.
+        """
+        # Most row groups are as long as the one before. Read and written as one: several threads come here.
+        last_rows, groups = self._last
+        if last_rows != num_rows:
+            groups = tuple(map(ColumnGroup.of, self._divide(num_rows)))
+            self._last = (num_rows, groups)
+        return groups
+
+    def _divide(self, num_rows: int) -> Iterator[list[FieldRead]]:
+        group: list[FieldRead] = []
+        names: set[str] = set()
+        nbytes = 0
+        for read in self._reads(num_rows):
+            width = read.row_nbytes
+            size = HOT_NBYTES if width is None else width * num_rows
+            if not read.is_copied or not names.isdisjoint(read.columns):
+                # Kept as it is; or decoded once for all that lies in a struct.
+                size = 0
+            if group and size and nbytes + size > HOT_NBYTES:
+                yield group
+                group, names, nbytes = [], set(), 0
+            group.append(read)
+            names.update(read.columns)
+            nbytes += size
+        if group:
             yield group
-            group, names, nbytes = [], set(), 0
-        group.append(read)
-        names.update(read.columns)
-        nbytes += size
-    if group:
-        yield group
 
-
-def _reads(layout: Layout) -> Iterator[FieldRead]:
-    for field in layout.fields:
-        if field.kind == "stack":
-            yield from (FieldRead(field, index) for index in range(len(field.columns)))
-        else:
-            yield FieldRead(field, None)
+    def _reads(self, num_rows: int) -> Iterator[FieldRead]:
+        for field in self.layout.fields:
+            is_copied = self.is_copied(field, num_rows)
+            if field.kind == "stack":
+                for index in range(len(field.columns)):
+                    yield FieldRead(field, index, is_copied)
+            else:
+                yield FieldRead(field, None, is_copied)

@@ -20,24 +20,33 @@ class BatchPlan(ReadPlan):
     pad: bool
 
     @property
+    def num_rows(self) -> int:
+        """Live rows of the version, after the filter."""
+        return int(self.live_rows.sum())
+
+    @property
+    def num_microbatches(self) -> int:
+        """Of an epoch, for all ranks together."""
+        return self.order.num_microbatches(self.num_rows)
+
+    @property
     def window_nbytes(self) -> int:
         """About how many bytes a full shuffle window has."""
-        num_rows = min(int(self.live_rows.sum()), self.order.shuffle_rows)
+        num_rows = min(self.num_rows, self.order.shuffle_rows)
         return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
 
     @property
     def num_windows(self) -> int:
         """About how many full shuffle windows the table has."""
-        num_rows = int(self.live_rows.sum())
-        by_nbytes = -(-self._row_nbytes * num_rows // self.order.shuffle_nbytes)
-        return max(by_nbytes, -(-num_rows // self.order.shuffle_rows))
+        by_nbytes = -(-self._row_nbytes * self.num_rows // self.order.shuffle_nbytes)
+        return max(by_nbytes, -(-self.num_rows // self.order.shuffle_rows))
 
     @property
     def _row_nbytes(self) -> int:
         """About how many bytes a row has, from the fields' widths or else the files' sizes."""
         width = self.layout.row_nbytes
         if width is None:
-            num_rows = max(1, int(self.live_rows.sum()))
+            num_rows = max(1, self.num_rows)
             width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
         return width
 

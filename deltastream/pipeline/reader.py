@@ -224,7 +224,7 @@ class Reader(Generic[C]):
         numbers = footer.live_rows(part.row_group, part.start, part.stop)
         rows = slice(start, start + part.num_rows)
         with (
-            self._files.open(part.file) as source,
+            self._files.open(part.file, mapped=footer.has_large_chunks(part.row_group)) as source,
             RowGroupDecoder(
                 source,
                 footer,

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.batch import Chunk, ChunkBuilder, Layout
+from deltastream.batch import Chunk, ChunkBuilder, ColumnGroups, Layout
 from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError
 from deltastream.fields import FieldSpec
+from deltastream.options import HOT_NBYTES
 from tests.support.columns import CONTEXT, layout_of, window_memory
 
 SCHEMA = pa.schema(
@@ -93,7 +94,7 @@ def builder(
     transform_threads: int = 4,
 ) -> ChunkBuilder:
     return ChunkBuilder(
-        fields,
+        ColumnGroups(fields, is_shuffled=positions is not None),
         None if positions is None else lambda: positions,
         start=start,
         stop=start + num_rows,
@@ -177,15 +178,19 @@ def test_the_fields_come_in_one_order_permuted_or_not() -> None:
     assert keys[0] == keys[1] == set(expected_row(0))
 
 
-def test_in_file_order_nothing_is_copied_that_need_not_be() -> None:
-    rows = pa.table({"a": np.arange(50), "b": np.arange(50, dtype=np.float32)})
-    fields = layout_of(rows.schema, FieldSpec("a"), FieldSpec("b"))
-    chunks = builder(fields, None, 50)
+def test_in_file_order_what_is_too_large_to_be_copied_while_hot_is_kept_as_it_was_decoded() -> None:
+    num_rows = HOT_NBYTES // 4
+    rows = pa.table({"large": np.arange(num_rows), "small": np.arange(num_rows, dtype=np.float32)})
+    fields = layout_of(rows.schema, FieldSpec("large"), FieldSpec("small"))
+    chunks = builder(fields, None, num_rows)
     add(chunks, rows, 0)
     chunk = chunks.finish()
-    for name in ("a", "b"):
+    for name, is_kept in (("large", True), ("small", False)):
+        array = chunk.arrays[name]
         decoded = rows.column(name).chunk(0).buffers()[1]
-        assert chunk.arrays[name].ctypes.data == decoded.address
+        assert isinstance(array, np.ndarray)
+        assert (array.ctypes.data == decoded.address) == is_kept
+        np.testing.assert_array_equal(array, np.arange(num_rows))
 
 
 def test_the_tensors_of_a_permuted_window_lie_in_one_buffer_aligned_to_cache_lines() -> None:

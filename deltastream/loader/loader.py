@@ -29,6 +29,8 @@ class DeltaDataLoader(DataLoader[Any]):
 
     # Accelerate would divide each rank's share among the ranks; so marked, `prepare` returns the loader as it is.
     _is_accelerate_prepared = True
+    # So marked, its `save_state` and `load_state` keep the loader's state too.
+    use_stateful_dataloader = True
 
     def __init__(
         self,

@@ -111,6 +111,21 @@ def test_lanes_that_do_not_divide_are_told_with_the_loaders_words(table: Path) -
     assert "do not divide 6 lanes: each reads 2 times" in warned(document, "lanes")
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_the_lanes_are_those_that_the_loader_chooses(
+    tmp_path: Path, num_ranks: int, shuffle: bool
+) -> None:
+    root = write_files(tmp_path / "t", [numbered(0, 3_000_000)], row_group_rows=100_000)
+    flags = ["--shuffle"] * shuffle
+    lanes = planned(root, "--columns", "id,x", "--world-size", num_ranks, *flags)["lanes"]
+    dataset = DeltaDataset(
+        root, columns=["id", "x"], version=0, shuffle=shuffle, rank=0, num_ranks=num_ranks
+    )
+    assert lanes["lanes"] == dataset.state_dict()["lanes"]
+    assert lanes["lanes"] % num_ranks == 0
+
+
 def test_windows_beyond_the_budget_are_told(table: Path) -> None:
     document = planned(table, "--shuffle", "--lanes", 8, "--memory-budget", 10_000)
     assert "the loader will refuse" in warned(document, "memory")

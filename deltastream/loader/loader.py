@@ -79,7 +79,7 @@ class DeltaDataLoader(DataLoader[Any]):
         return self.dataset.num_steps()
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`, from its start."""
+        """Make the next iteration epoch `epoch`: from its start, or from a state in it that was just loaded."""
         self.dataset.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:

@@ -189,6 +189,7 @@ class DeltaDataset(IterableDataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start; those after it count on from there.
 
+        Right after `load_state_dict` of a state in that very epoch the iteration goes on from the state all the same.
         Reaches running workers too.
         """
         self._progress.set_epoch(epoch)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.pipeline import PlannedRows, ReadPlan
+from deltastream.plan import window_sizes
 from deltastream.predicate import project_columns
 
 __all__ = ["BatchPlan", "project"]
@@ -32,14 +33,16 @@ class BatchPlan(ReadPlan):
     @property
     def window_nbytes(self) -> int:
         """About how many bytes a full shuffle window has."""
-        num_rows = min(self.num_rows, self.order.shuffle_rows)
-        return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
+        return self._window_sizes[1]
 
     @property
     def num_windows(self) -> int:
         """About how many full shuffle windows the table has."""
-        by_nbytes = -(-self._row_nbytes * self.num_rows // self.order.shuffle_nbytes)
-        return max(by_nbytes, -(-self.num_rows // self.order.shuffle_rows))
+        return self._window_sizes[0]
+
+    @property
+    def _window_sizes(self) -> tuple[int, int]:
+        return window_sizes(num_rows=self.num_rows, row_nbytes=self._row_nbytes, options=self.order)
 
     @property
     def _row_nbytes(self) -> int:

@@ -56,7 +56,10 @@ class Progress:
         return self._schedule(self._topology.consumer(), self._epochs.next().microbatch).num_steps
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`, from its start."""
+        """Make the next iteration epoch `epoch`, from its start; or from a state that was just loaded and is in it."""
+        if self._is_loaded and self._epochs.next().epoch == epoch:
+            # Every training loop, and every trainer, sets the epoch that it goes on in.
+            return
         self._epochs.set(Position(epoch, 0))
         self._is_loaded = False
         self._cursor = None

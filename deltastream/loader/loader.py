@@ -29,6 +29,8 @@ class DeltaDataLoader(DataLoader[Any]):
 
     # Accelerate would divide each rank's share among the ranks; so marked, `prepare` returns the loader as it is.
     _is_accelerate_prepared = True
+    # So marked, its `save_state` and `load_state` keep the loader's state too.
+    use_stateful_dataloader = True
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class DeltaDataLoader(DataLoader[Any]):
         return self.dataset.num_steps()
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`, from its start."""
+        """Make the next iteration epoch `epoch`: from its start, or from a state in it that was just loaded."""
         self.dataset.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:

@@ -137,7 +137,12 @@ def test_a_loader_that_is_running_can_be_sent_elsewhere(
         assert take(batches, 1) == [expected[27]]
     assert one.state_dict() == early
     assert take(iter(one), 5) == expected[7:12]
+    # A training loop sets the epoch that it goes on in; another one begins at its start.
     one.load_state_dict(late)
+    one.set_epoch(0)
+    assert batch_ids(one) == expected[27:]
+    one.load_state_dict(late)
+    one.set_epoch(1)
     one.set_epoch(0)
     assert len(one) == len(expected)
     assert batch_ids(one) == expected

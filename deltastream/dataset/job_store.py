@@ -114,12 +114,14 @@ class JobStore:
 def find_job_store(rank: int, num_ranks: int) -> JobStore | None:
     """Return the store of the job that this process belongs to as rank `rank` of `num_ranks`; None: there is none.
 
-    That of torch.distributed if it is initialised, else a client of the one that torchrun's agent serves.
+    That of torch.distributed if it is initialised, else a client of the one that torchrun's agent serves. Several
+    processes may be one rank, as in tensor parallel groups.
 
     Raises:
         OptionError: The agent's store cannot be reached.
     """
-    if num_ranks == 1 or (rank, num_ranks) != resolve_ranks(None, None):
+    _, world_size = resolve_ranks(None, None)
+    if num_ranks == 1 or world_size % num_ranks:
         return None
     if dist.is_available() and dist.is_initialized():
         # There is no public name for it; torch's own libraries use this one.

@@ -65,6 +65,23 @@ def test_all_ranks_read_one_version_while_each_appends_before_it_starts(
     assert ended.left[0][2][0] == 1
 
 
+def test_groups_of_processes_that_are_one_rank_read_one_version_too(table: Path) -> None:
+    source = """
+dist.init_process_group("gloo")
+for _ in range(rank):
+    write_files(table, [numbered(0, 8)])
+one = loader(use_fixed_rank=True, rank=rank // 2, num_ranks=2)
+leave(found(one))
+dist.destroy_process_group()
+"""
+    ended = run(table, source, 4)
+    assert ended.returncode == 0, ended.err
+    assert ended.left[0] == ended.left[1]
+    assert ended.left[2] == ended.left[3]
+    assert ended.left[0][0] == ended.left[2][0]
+    assert {*ended.left[0][2], *ended.left[2][2]} == set(range(sum(SIZES)))
+
+
 def test_ranks_that_are_started_again_find_the_latest_version_again(table: Path) -> None:
     source = """
 import signal

@@ -71,5 +71,6 @@ def test_the_job_of_an_agent_without_a_store_to_reach_is_an_error(
         monkeypatch.setenv(name, value)
     with pytest.raises(OptionError, match=f"torchrun's store at 127.0.0.1:{port} .* cannot be"):
         find_job_store(1, 2)
-    assert find_job_store(0, 2) is None
+    # Ranks that the job's processes cannot be, and a single one, have no use for it.
+    assert find_job_store(1, 3) is None
     assert find_job_store(0, 1) is None

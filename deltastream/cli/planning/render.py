@@ -88,11 +88,11 @@ def _memory(plan: RunPlan) -> Iterator[Row]:
     if plan.asked.shuffle:
         yield "shuffle window", f"about {nbytes_text(memory.window_nbytes)}"
         yield "open windows", f"about {nbytes_text(memory.needed_nbytes)}"
-    yield "peak", f"{nbytes_text(memory.peak_nbytes)} over the imports, at most"
+    yield "peak", f"about {nbytes_text(memory.peak_nbytes)} over the imports"
     if plan.asked.workers:
         yield (
             "peak of a rank",
-            f"{nbytes_text(memory.peak_nbytes_per_rank)} in all its workers",
+            f"about {nbytes_text(memory.peak_nbytes_per_rank)} in all its workers",
         )
 
 

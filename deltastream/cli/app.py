@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deltastream.cli.inspect import inspect
+from deltastream.cli.plan import plan
 from deltastream.errors import DeltaStreamError, OptionError
 
 __all__ = ["app", "main"]
@@ -20,6 +21,7 @@ app = typer.Typer(
     name="deltastream", add_completion=False, no_args_is_help=True, rich_markup_mode=None
 )
 app.command()(inspect)
+app.command()(plan)
 
 
 def _print_version(wanted: bool) -> None:

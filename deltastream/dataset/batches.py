@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 
 from deltastream.batch import BatchCutter, Chunk, ChunkBuilder, ColumnGroups, Layout
+from deltastream.dataset.cursor import Cursor
 from deltastream.dataset.plan import BatchPlan
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool, WindowMemory
@@ -16,7 +18,7 @@ from deltastream.pipeline import (
     ReadOptions,
     consumer_needs,
 )
-from deltastream.plan import EpochOrder, Schedule, Window
+from deltastream.plan import Window
 
 __all__ = ["BatchIterator"]
 
@@ -30,26 +32,34 @@ class BatchIterator(EngineIterator[Any, Chunk]):
     def __init__(
         self,
         plan: BatchPlan,
-        order: EpochOrder,
-        schedule: Schedule,
+        cursor: Cursor,
         options: ReadOptions,
         *,
         transform_threads: int,
     ) -> None:
-        """`transform_threads`: how many threads may run transforms at once."""
+        """Begin where `cursor` is. `transform_threads`: how many threads may run transforms at once."""
         self._fill = plan.pad
-        self._needs: Needs = consumer_needs(order, schedule)
+        self._cursor = cursor
+        order = plan.epoch(cursor.began.epoch, lanes=cursor.lanes)
+        needs = partial(consumer_needs, order, cursor.schedule, num_taken=cursor.num_taken)
+        self._needs: Needs = needs()
         chunks = _BatchChunks(plan.layout, plan.order.shuffle, transform_threads)
-        engine = ReadEngine(plan, order, consumer_needs(order, schedule), chunks, options)
+        engine = ReadEngine(plan, order, needs(), chunks, options)
         self._cutter = BatchCutter(plan.layout, plan.order.batch_size, engine.buffers.take)
         super().__init__(engine)
 
     def _make(self) -> Any:
-        key, (_, start, stop) = next(self._needs)
+        try:
+            key, (_, start, stop) = next(self._needs)
+        except StopIteration:
+            self._cursor.end()
+            raise
         cutter = self._cutter
         while not cutter.has(key, stop):
             cutter.add(*self._engine.channel.receive())
-        return cutter.cut(key, start, stop, fill=self._fill)
+        batch = cutter.cut(key, start, stop, fill=self._fill)
+        self._cursor.take()
+        return batch
 
     def _forget(self) -> None:
         self._needs = iter(())

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from math import gcd
 from typing import Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
@@ -18,13 +15,15 @@ from torch.utils.data import IterableDataset, get_worker_info
 from deltastream.batch import PackedBatch
 from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
-from deltastream.dataset.plan import BatchPlan, project
-from deltastream.dataset.planning import plan_table
-from deltastream.dataset.progress import EpochCounter
-from deltastream.dataset.topology import check_ranks, resolve_ranks
+from deltastream.dataset.cursor import Cursor
+from deltastream.dataset.lanes import check_lanes
+from deltastream.dataset.plan import BatchPlan
+from deltastream.dataset.planning import BatchRequest, plan_batches
+from deltastream.dataset.progress import Progress
+from deltastream.dataset.state import LoaderState
+from deltastream.dataset.topology import Topology, check_ranks, resolve_ranks
 from deltastream.dataset.wrappers import check_wrappers
-from deltastream.engine.pool import usable_cores
-from deltastream.errors import MemoryBudgetError, OptionError
+from deltastream.errors import DeltaStreamError, OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
     DEFAULT_MEMORY_BUDGET,
@@ -33,13 +32,7 @@ from deltastream.options import (
     OrderOptions,
 )
 from deltastream.pipeline import PipelineStatistics, ReadOptions, RowsRequest
-from deltastream.plan import (
-    Consumer,
-    PartitionFilter,
-    Schedule,
-    choose_block_rows,
-    choose_lanes,
-)
+from deltastream.plan import PartitionFilter
 from deltastream.predicate import Filter
 
 __all__ = ["DeltaDataset"]
@@ -118,47 +111,37 @@ class DeltaDataset(IterableDataset[Any]):
                 damaged.
         """
         super().__init__()
-        self._rank, self._num_ranks = resolve_ranks(rank, num_ranks)
-        self._has_given_rank = rank is not None
-        if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
-            raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
-        self._lanes = lanes
-        for name, count in (
-            ("memory_budget", memory_budget),
-            ("decode_threads", decode_threads),
-            ("transform_threads", transform_threads),
-        ):
-            if count is not None and count < 1:
-                raise OptionError(f"{name} must be at least 1, got {count}")
-        self._memory_budget = memory_budget
-        self._decode_threads = decode_threads
-        self._transform_threads = transform_threads
-        order = OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes)
+        has_given_rank = rank is not None
+        rank, num_ranks = resolve_ranks(rank, num_ranks)
+        self._topology = Topology(
+            rank,
+            num_ranks,
+            has_given_rank,
+            lanes,
+            pad,
+            memory_budget,
+            decode_threads,
+            transform_threads,
+        )
         if columns is not None and not columns:
             raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
-        rows, layout = plan_agreed(
+        request = BatchRequest(
             RowsRequest(
                 path, version, timestamp, columns, filter, storage_options, partition_filter
             ),
-            partial(plan_table, fields=fields, row_dicts=row_dicts),
-            rank=self._rank,
-            num_ranks=self._num_ranks,
+            fields,
+            OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes),
+            pad=self._topology.pads,
+            row_dicts=row_dicts,
         )
-        self._plan = BatchPlan(
-            rows.snapshot,
-            rows.num_records,
-            rows.live_rows,
-            project(rows, layout),
-            rows.row_filter,
-            replace(order, block_rows=choose_block_rows(rows.live_rows, shuffle_rows=shuffle_rows)),
-            layout,
-            pad=self._num_ranks > 1 if pad is None else pad,
+        plan = plan_agreed(
+            request.rows,
+            lambda rows: plan_batches(replace(request, rows=rows)),
+            rank=rank,
+            num_ranks=num_ranks,
         )
-        self._epochs = EpochCounter()
-        self._assigned_epoch: int | None = None
+        self._progress = Progress(request, plan, self._topology)
         self._last: weakref.ref[BatchIterator] | None = None
-        # A contradiction between ranks and batches is an error here, not in the first epoch.
-        self._schedule(Consumer(self._num_ranks, self._rank))
 
     def __repr__(self) -> str:
         snapshot = self._plan.snapshot
@@ -180,7 +163,7 @@ class DeltaDataset(IterableDataset[Any]):
     @property
     def num_rows(self) -> int:
         """Live rows of the version, after the filter."""
-        return int(self._plan.live_rows.sum())
+        return self._plan.num_rows
 
     @property
     def version(self) -> int:
@@ -193,26 +176,62 @@ class DeltaDataset(IterableDataset[Any]):
         return list(self._plan.layout.specs)
 
     def __len__(self) -> int:
-        """Return the number of batches of this rank, exactly."""
-        return self._schedule(Consumer(self._num_ranks, self._rank)).num_steps
+        """Return the number of batches that this rank has in a whole epoch, exactly."""
+        return self._progress.epoch_steps()
+
+    def num_steps(self) -> int:
+        """Return how many batches the iteration at hand has for this rank, or else the next one.
+
+        Fewer than a whole epoch where it goes on from a state. A `DeltaDataLoader` has this as its length.
+        """
+        return self._progress.num_steps()
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`; those after it count on from there. Reaches running workers too."""
-        self._epochs.set(epoch)
+        """Make the next iteration epoch `epoch`, from its start; those after it count on from there.
 
-    @contextmanager
-    def assigned_epoch(self) -> Iterator[None]:
-        """Count an iteration for the workers that are started within; a `DeltaDataLoader` does this."""
-        self._assigned_epoch = self._epochs.begin()
-        try:
-            yield
-        finally:
-            self._assigned_epoch = None
+        Right after `load_state_dict` of a state in that very epoch the iteration goes on from the state all the same.
+        Reaches running workers too.
+        """
+        self._progress.set_epoch(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where this dataset is in the sequence of its epochs: a few hundred bytes, to be kept as JSON.
+
+        In its own process that is behind the last batch that the latest iteration gave; at the end of an epoch, at the
+        start of the next one. It is the same on every rank after equally many steps. In a `DataLoader`'s worker it is
+        the worker's share of it, for torchdata's `StatefulDataLoader`.
+        """
+        worker = get_worker_info()
+        if worker is None:
+            return self.loader_state_dict(1)
+        return self._progress.worker_state(worker).to_dict()
+
+    def loader_state_dict(self, num_workers: int) -> dict[str, Any]:
+        """Return the state of a loader that counts for its workers, as a `DeltaDataLoader` does."""
+        return self._progress.state(num_workers).to_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Make the next iteration go on where `state` was taken, and those after it count on from there.
+
+        Any number of ranks and workers may go on; what lies before the position is not read again. If the dataset was
+        made without `version` and `timestamp` it reads the state's version from now on. Iterators that are open go on
+        as they are, and count no more.
+
+        Raises:
+            OptionError: The state does not fit: the message names every difference, with both values.
+            VersionNotFoundError: The commits of the state's version were cleaned.
+        """
+        self._progress.load(LoaderState.from_dict(state), get_worker_info())
+
+    def hand_to_workers(self, num_workers: int) -> AbstractContextManager[Cursor]:
+        """Begin an iteration for the workers that are started within; a `DeltaDataLoader` does this, and counts."""
+        return self._progress.hand_to_workers(num_workers)
 
     def __iter__(self) -> Iterator[Any]:
-        """Start the next epoch and iterate this consumer's share of it.
+        """Iterate this consumer's share of the next epoch, or of what is left of the one that a state is in.
 
         In a `DataLoader`'s worker that is every W-th batch of the rank. Threads start here and end with the iterator.
+        One that begins at a state counts as an epoch from its first batch on.
 
         Yields:
             Field name to CPU tensor of shape ``(batch_size, *field_shape)``, to a list of that many values, or to a
@@ -230,24 +249,19 @@ class DeltaDataset(IterableDataset[Any]):
             OptionError: Something around the dataset batches or divides its batches once more, or the process has
                 become another rank since the dataset was made.
         """
-        check_wrappers(self, num_ranks=self._num_ranks)
+        check_wrappers(self, num_ranks=self._topology.num_ranks)
         self.check_ranks()
         worker = get_worker_info()
         if worker is None:
-            iterator = self._start(Consumer(self._num_ranks, self._rank), self._epochs.begin())
+            iterator = self._read(self._progress.begin(), num_workers=1)
             self._last = weakref.ref(iterator)
             return iterator
-        consumer = Consumer(self._num_ranks, self._rank, worker.num_workers, worker.id)
-        iterator = self._start(consumer, self._epoch_in_worker(worker.id, worker.seed))
+        try:
+            cursor = self._progress.begin_in_worker(worker)
+            iterator = self._read(cursor, num_workers=worker.num_workers)
+        except DeltaStreamError as error:
+            return _fail_later(error)
         return iterator if self._plan.layout.row_dicts else map(PackedBatch, iterator)
-
-    def _epoch_in_worker(self, worker: int, seed: int) -> int:
-        if self._assigned_epoch is None:
-            return self._epochs.begin_in_worker(worker, seed - worker)
-        # What the parent assigned came along with this copy of the dataset; a persistent worker's next is in shared
-        # memory.
-        epoch, self._assigned_epoch = self._assigned_epoch, -1
-        return epoch if epoch >= 0 else self._epochs.assigned()
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the latest iteration in this process did, and how long it waited.
@@ -268,60 +282,28 @@ class DeltaDataset(IterableDataset[Any]):
         Raises:
             OptionError: It was, and the rank was not given.
         """
-        if not self._has_given_rank:
-            check_ranks(self._rank, self._num_ranks)
+        if not self._topology.has_given_rank:
+            check_ranks(self._topology.rank, self._topology.num_ranks)
 
     def __getstate__(self) -> dict[str, Any]:
         # A spawned worker cannot see who made it.
-        check_wrappers(self, num_ranks=self._num_ranks)
+        check_wrappers(self, num_ranks=self._topology.num_ranks)
         return {**self.__dict__, "_last": None}
 
-    def _schedule(self, consumer: Consumer) -> Schedule:
-        num_microbatches = self._plan.order.num_microbatches(self.num_rows)
-        return Schedule(num_microbatches, 0, consumer, self._plan.pad, self.drop_last)
+    @property
+    def _plan(self) -> BatchPlan:
+        return self._progress.plan
 
-    def _start(self, consumer: Consumer, epoch: int) -> BatchIterator:
-        schedule = self._schedule(consumer)
-        budget = max(1, self._memory_budget // consumer.num_workers)
-        lanes = self._choose_lanes(consumer, budget)
-        self._check_lanes(schedule, lanes, budget)
-        threads = self._decode_threads or max(1, usable_cores() // consumer.num_workers)
+    def _read(self, cursor: Cursor, *, num_workers: int) -> BatchIterator:
+        budget = self._topology.budget(num_workers)
+        check_lanes(self._plan, cursor.schedule, cursor.lanes, budget)
+        threads, transform_threads = self._topology.threads(num_workers)
         return BatchIterator(
-            self._plan,
-            self._plan.epoch(epoch, lanes=lanes),
-            schedule,
-            ReadOptions(budget, threads),
-            transform_threads=self._transform_threads or threads,
+            self._plan, cursor, ReadOptions(budget, threads), transform_threads=transform_threads
         )
 
-    def _choose_lanes(self, consumer: Consumer, budget: int) -> int:
-        if self._lanes != "auto":
-            return self._lanes
-        return choose_lanes(
-            num_consumers=consumer.num_consumers,
-            num_rows=self.num_rows,
-            batch_size=self.batch_size,
-            shuffle=self._plan.order.shuffle,
-            num_windows=self._plan.num_windows,
-            window_nbytes=self._plan.window_nbytes,
-            budget_nbytes=budget,
-        )
 
-    def _check_lanes(self, schedule: Schedule, lanes: int, budget: int) -> None:
-        consumers = schedule.consumer.num_consumers
-        open_lanes = lanes // gcd(consumers, lanes)
-        needed = open_lanes * self._plan.window_nbytes
-        if self._plan.order.shuffle and needed > budget:
-            raise MemoryBudgetError(
-                f"{open_lanes} open lanes of {lanes}, with a shuffle window of {self._plan.window_nbytes} bytes each, "
-                f"need {needed} bytes; the memory budget of this process is {budget}: raise memory_budget, or lower "
-                "lanes, shuffle_rows or shuffle_nbytes"
-            )
-        factor = schedule.reading_factor(lanes)
-        if factor > 1:
-            good = [consumers * k for k in (1, 2, 3, 4, 6, 8)]
-            warnings.warn(
-                f"{consumers} consumers do not divide {lanes} lanes: each reads {factor} times what it delivers; "
-                f"good numbers of lanes are {', '.join(map(str, good))}",
-                stacklevel=3,
-            )
+def _fail_later(error: DeltaStreamError) -> Iterator[Any]:
+    """Raise `error` in ``next()``: a persistent worker that fails in ``iter()`` dies, and nobody is told why."""
+    raise error
+    yield

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deltastream.batch import Layout
 from deltastream.decode import Projection
 from deltastream.pipeline import PlannedRows, ReadPlan
+from deltastream.plan import window_sizes
 from deltastream.predicate import project_columns
 
 __all__ = ["BatchPlan", "project"]
@@ -20,24 +21,35 @@ class BatchPlan(ReadPlan):
     pad: bool
 
     @property
+    def num_rows(self) -> int:
+        """Live rows of the version, after the filter."""
+        return int(self.live_rows.sum())
+
+    @property
+    def num_microbatches(self) -> int:
+        """Of an epoch, for all ranks together."""
+        return self.order.num_microbatches(self.num_rows)
+
+    @property
     def window_nbytes(self) -> int:
         """About how many bytes a full shuffle window has."""
-        num_rows = min(int(self.live_rows.sum()), self.order.shuffle_rows)
-        return min(self._row_nbytes * num_rows, self.order.shuffle_nbytes)
+        return self._window_sizes[1]
 
     @property
     def num_windows(self) -> int:
         """About how many full shuffle windows the table has."""
-        num_rows = int(self.live_rows.sum())
-        by_nbytes = -(-self._row_nbytes * num_rows // self.order.shuffle_nbytes)
-        return max(by_nbytes, -(-num_rows // self.order.shuffle_rows))
+        return self._window_sizes[0]
+
+    @property
+    def _window_sizes(self) -> tuple[int, int]:
+        return window_sizes(num_rows=self.num_rows, row_nbytes=self._row_nbytes, options=self.order)
 
     @property
     def _row_nbytes(self) -> int:
         """About how many bytes a row has, from the fields' widths or else the files' sizes."""
         width = self.layout.row_nbytes
         if width is None:
-            num_rows = max(1, int(self.live_rows.sum()))
+            num_rows = max(1, self.num_rows)
             width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
         return width
 

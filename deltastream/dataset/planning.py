@@ -1,35 +1,56 @@
-"""Owns planning's second half: what becomes of the columns, from the fields and a look at the first rows."""
+"""Owns the way from arguments to a plan: the rows, and what becomes of their columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from deltastream.batch import Layout, resolve_layout
 from deltastream.dataset.first_rows import FirstRows, values_may_decide
+from deltastream.dataset.plan import BatchPlan, project
 from deltastream.engine.pool import DecodePool
 from deltastream.fields import FieldSpec
+from deltastream.options import OrderOptions
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
+from deltastream.plan import choose_block_rows
 
-__all__ = ["plan_table"]
+__all__ = ["BatchRequest", "plan_batches"]
 
 
-def plan_table(
-    request: RowsRequest, *, fields: Sequence[FieldSpec] | None, row_dicts: bool
-) -> tuple[PlannedRows, Layout]:
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Which rows of which table, in which order, and what becomes of them."""
+
+    rows: RowsRequest
+    fields: Sequence[FieldSpec] | None
+    order: OrderOptions
+    pad: bool
+    row_dicts: bool
+
+
+def plan_batches(request: BatchRequest) -> BatchPlan:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
+    rows, layout = run_planning(lambda pool: _plan(request, pool))
+    block_rows = choose_block_rows(rows.live_rows, shuffle_rows=request.order.shuffle_rows)
+    return BatchPlan(
+        rows.snapshot,
+        rows.num_records,
+        rows.live_rows,
+        project(rows, layout),
+        rows.row_filter,
+        replace(request.order, block_rows=block_rows),
+        layout,
+        pad=request.pad,
+    )
 
-    async def plan(pool: DecodePool) -> tuple[PlannedRows, Layout]:
-        rows = await plan_rows(request, pool)
-        first_rows = FirstRows(rows)
-        if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
-            await first_rows.read_vectors()
-        layout = await pool.run(
-            resolve_layout,
-            rows.schema,
-            fields,
-            row_dicts=row_dicts,
-            first_rows=first_rows.find,
-        )
-        return rows, layout
 
-    return run_planning(plan)
+async def _plan(request: BatchRequest, pool: DecodePool) -> tuple[PlannedRows, Layout]:
+    fields, row_dicts = request.fields, request.row_dicts
+    rows = await plan_rows(request.rows, pool)
+    first_rows = FirstRows(rows)
+    if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
+        await first_rows.read_vectors()
+    layout = await pool.run(
+        resolve_layout, rows.schema, fields, row_dicts=row_dicts, first_rows=first_rows.find
+    )
+    return rows, layout

@@ -1,108 +1,184 @@
-"""Owns the count of epochs, where the parent and its workers all see it."""
+"""Owns where a dataset's iterations begin, how far the latest has come, and what that is as a state."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
+from torch.utils.data._utils.worker import WorkerInfo
 
-from deltastream.batch import new_shared_memory
+from deltastream.dataset.cursor import Cursor
+from deltastream.dataset.epochs import EpochCounter, Position
+from deltastream.dataset.lanes import automatic_lanes
+from deltastream.dataset.plan import BatchPlan
+from deltastream.dataset.planning import BatchRequest
+from deltastream.dataset.resume import check_fit, describe, plan_of_state, position_of_state
+from deltastream.dataset.state import LoaderState
+from deltastream.dataset.topology import Topology
 from deltastream.errors import OptionError
+from deltastream.plan import Consumer, Schedule
 
-__all__ = ["EpochCounter"]
-
-_MAX_WORKERS = 256
-_RECENT = 8
-"""Iterations that may begin before the last worker of an older one has: more than anybody has open at once."""
-
-_EPOCH_BITS = 24
-_EPOCH_MASK = (1 << _EPOCH_BITS) - 1
-_LAST_SEED, _NUM_REPEATS, _BASE, _ASSIGNED = 0, 1, 2, 3
-_NOTES = slice(4, 4 + _RECENT)
+__all__ = ["Progress"]
 
 
-class EpochCounter:
-    """Tells every process that begins to iterate which epoch it is.
+class Progress:
+    """The iterations of one dataset: in its own process all of them, in a worker's copy the worker's share."""
 
-    The parent counts, where it knows of the iteration: in its own process, and for the workers of a `DeltaDataLoader`.
-    The workers of a plain DataLoader agree among themselves, without a lock: they get one seed for each ``iter()``,
-    whose hash tags the iteration. The first to come takes the next number and notes it with the tag, the others find it
-    there; two that come at once take the same number, since neither sees the other's. All of it in shared memory,
-    because a persistent worker never sees an attribute set later in the parent.
-    """
+    def __init__(self, request: BatchRequest, plan: BatchPlan, topology: Topology) -> None:
+        self._request = request
+        self._topology = topology
+        self.plan = plan
+        self._plan_number = 0
+        self._epochs = EpochCounter()
+        self._cursor: Cursor | None = None
+        """The latest iteration; None: none yet, or it was set where the next one begins."""
+        self._is_handed = False
+        self._handed: Position | None = None
+        self._taken_up: LoaderState | None = None
+        self._is_loaded = False
+        """Whether the next iteration begins at a state that no batch was taken from yet."""
+        # A contradiction between ranks and batches is an error here, not in the first epoch.
+        self._schedule(topology.consumer(), 0)
 
-    def __init__(self) -> None:
-        # Row 0 is the parent's, row 1 + w worker w's; a row is written by its process alone. A note holds tag and
-        # epoch + 1 in one word, so that whoever sees one sees the other.
-        width = _NOTES.stop
-        self._shared: torch.Tensor = new_shared_memory((1 + _MAX_WORKERS) * width * 8).view(
-            torch.int64
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cursor": None}
+
+    def epoch_steps(self) -> int:
+        """Return how many batches this rank has in a whole epoch."""
+        return self._schedule(self._topology.consumer(), 0).num_steps
+
+    def num_steps(self) -> int:
+        """Return how many batches this rank has in the iteration at hand, or else in the next one."""
+        if self._cursor is not None and not self._cursor.is_ended:
+            return self._cursor.schedule.num_steps
+        return self._schedule(self._topology.consumer(), self._epochs.next().microbatch).num_steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration epoch `epoch`, from its start; or from a state that was just loaded and is in it."""
+        if self._is_loaded and self._epochs.next().epoch == epoch:
+            # Every training loop, and every trainer, sets the epoch that it goes on in.
+            return
+        self._epochs.set(Position(epoch, 0))
+        self._is_loaded = False
+        self._cursor = None
+
+    def begin(self) -> Cursor:
+        """Begin an iteration of the dataset's own process."""
+        return self._begin(self._epochs.next(), num_workers=1)
+
+    @contextmanager
+    def hand_to_workers(self, num_workers: int) -> Iterator[Cursor]:
+        """Begin an iteration whose batches the workers read that are started, or woken, within."""
+        self._handed = self._epochs.assign()
+        self._is_handed = True
+        try:
+            yield self._begin(self._handed, num_workers=num_workers)
+        finally:
+            self._is_handed, self._handed = False, None
+
+    def begin_in_worker(self, worker: WorkerInfo) -> Cursor:
+        """Begin this worker's share of an iteration.
+
+        Raises:
+            OptionError: The worker was started before a state was loaded that needs another plan.
+        """
+        if self._plan_number != self._epochs.plan_number:
+            raise OptionError(
+                f"this worker reads version {self.plan.snapshot.version}, as it was started, and a state of another "
+                "one was loaded since: make a new DataLoader of the dataset, whose workers start anew"
+            )
+        num_taken = 0
+        if self._taken_up is not None:
+            state, self._taken_up = self._taken_up, None
+            self._epochs.begin_in_worker(worker.id, worker.seed - worker.id, epoch=state.epoch)
+            position = Position(state.epoch, state.next_microbatch)
+            num_taken = state.num_batches or 0
+        elif self._is_handed:
+            # It came along with this copy of the dataset; a persistent worker's next one is in shared memory.
+            position, self._handed = self._handed or self._epochs.assigned(), None
+        else:
+            position = self._epochs.begin_in_worker(worker.id, worker.seed - worker.id)
+        consumer = self._topology.consumer(worker.num_workers, worker.id)
+        schedule = self._schedule(consumer, position.microbatch)
+        self._cursor = Cursor(position, schedule, self._lanes(worker.num_workers))
+        self._cursor.num_taken = num_taken
+        return self._cursor
+
+    def state(self, num_workers: int) -> LoaderState:
+        """Return the state of a loader with `num_workers` workers, in the dataset's own process."""
+        cursor = self._cursor
+        if cursor is None:
+            return self._describe(self._epochs.next(), self._lanes(num_workers))
+        return self._describe(cursor.position(), cursor.lanes)
+
+    def worker_state(self, worker: WorkerInfo) -> LoaderState:
+        """Return the state of the worker that this is."""
+        cursor = self._cursor
+        if cursor is None:
+            raise OptionError("this worker's dataset was not iterated yet: it has no state")
+        state = self._describe(cursor.began, cursor.lanes)
+        return replace(
+            state, num_workers=worker.num_workers, worker=worker.id, num_batches=cursor.num_taken
         )
-        self._rows()[:] = 0
 
-    def set(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`.
-
-        Raises:
-            OptionError: It is negative, or more than can be counted.
-        """
-        if not 0 <= epoch < _EPOCH_MASK // 2:
-            raise OptionError(f"epoch must be in [0, {_EPOCH_MASK // 2}), got {epoch}")
-        rows = self._rows()
-        rows[:, _NOTES] = 0
-        rows[0, _BASE] = epoch
-
-    def begin(self) -> int:
-        """Count an iteration and return its epoch; in the parent."""
-        rows = self._rows()
-        epoch = _next(rows)
-        rows[0, _BASE] = epoch + 1
-        rows[0, _ASSIGNED] = epoch
-        return epoch
-
-    def assigned(self) -> int:
-        """Return the epoch that the parent counted last."""
-        return int(self._rows()[0, _ASSIGNED])
-
-    def begin_in_worker(self, worker: int, seed: int) -> int:
-        """Return the epoch of the iteration that a worker belongs to; `seed` is the same for all its workers.
+    def load(self, state: LoaderState, worker: WorkerInfo | None) -> None:
+        """Make the next iteration go on where `state` was; in a `worker`, whose state it then has to be.
 
         Raises:
-            OptionError: There are more workers than can be counted.
+            OptionError: It does not fit.
+            VersionNotFoundError: The commits of its version were cleaned.
         """
-        if worker >= _MAX_WORKERS:
-            raise OptionError(f"at most {_MAX_WORKERS} DataLoader workers, this is number {worker}")
-        rows = self._rows()
-        own = rows[1 + worker]
-        # A persistent worker keeps its seed, and a user may set torch's for each epoch: then it is a repeat.
-        is_repeat = own[_LAST_SEED] == seed
-        own[_NUM_REPEATS] = own[_NUM_REPEATS] + 1 if is_repeat else 0
-        own[_LAST_SEED] = seed
-        tag = _tag(seed, int(own[_NUM_REPEATS]))
-        # One look for both questions: a note that comes between two would be missed by one and counted by the other.
-        seen = rows.copy()
-        notes = seen[:, _NOTES]
-        found = notes[notes >> _EPOCH_BITS == tag]
-        epoch = (int(found[0]) & _EPOCH_MASK) - 1 if len(found) else _next(seen)
-        _note(own, epoch, tag=tag)
-        return epoch
+        here = (None, None) if worker is None else (worker.num_workers, worker.id)
+        if here != (state.num_workers, state.worker):
+            raise OptionError(
+                f"this is the state of {_owner(state.num_workers, state.worker)}, loaded into {_owner(*here)}: the "
+                "state of a worker goes back through the StatefulDataLoader that saved it, with as many workers"
+            )
+        pad, lanes = self._topology.pad, self._topology.lanes
+        plan = plan_of_state(state, self._request, self.plan, pad=pad, may_open=worker is None)
+        found = describe(self._request, plan, Position(0, 0), lanes=state.lanes, pad=pad)
+        check_fit(state, found, lanes=None if lanes == "auto" else lanes)
+        position = position_of_state(state, plan)
+        if plan is not self.plan:
+            self.plan = plan
+            if worker is None:
+                self._plan_number = self._epochs.plan_number = self._plan_number + 1
+        self._epochs.lanes = state.lanes
+        self._epochs.set(position)
+        if worker is None:
+            self._is_loaded = True
+        else:
+            self._taken_up = state
+        self._cursor = None
 
-    def _rows(self) -> npt.NDArray[np.int64]:
-        rows: npt.NDArray[np.int64] = self._shared.numpy().reshape(1 + _MAX_WORKERS, -1)
-        return rows
+    def _begin(self, position: Position, *, num_workers: int) -> Cursor:
+        schedule = self._schedule(self._topology.consumer(), position.microbatch)
+        self._cursor = Cursor(position, schedule, self._lanes(num_workers), on_begin=self._count)
+        # torchdata's loader begins an iteration when a state is loaded, and another one if that was of an epoch's end.
+        if not self._is_loaded:
+            self._count(position)
+        return self._cursor
+
+    def _count(self, position: Position) -> None:
+        self._is_loaded = False
+        self._epochs.advance(position)
+
+    def _describe(self, position: Position, lanes: int) -> LoaderState:
+        return describe(self._request, self.plan, position, lanes=lanes, pad=self._topology.pad)
+
+    def _lanes(self, num_workers: int) -> int:
+        """Return the number that all ranks and all workers come to."""
+        if self._topology.lanes != "auto":
+            return self._topology.lanes
+        consumer, budget = self._topology.consumer(num_workers), self._topology.budget(num_workers)
+        return self._epochs.lanes or automatic_lanes(self.plan, consumer, budget)
+
+    def _schedule(self, consumer: Consumer, start: int) -> Schedule:
+        plan = self.plan
+        return Schedule(plan.num_microbatches, start, consumer, plan.pad, plan.order.drop_last)
 
 
-def _next(rows: npt.NDArray[np.int64]) -> int:
-    return max(int((rows[:, _NOTES] & _EPOCH_MASK).max()), int(rows[0, _BASE]))
-
-
-def _note(row: npt.NDArray[np.int64], epoch: int, *, tag: int) -> None:
-    row[_NOTES][epoch % _RECENT] = tag << _EPOCH_BITS | (epoch + 1)
-
-
-def _tag(seed: int, num_repeats: int) -> int:
-    """Return 39 bits, so that a tag and an epoch are a positive int64; 0, the parent's, is no worker's."""
-    digest = blake2b(f"{seed}/{num_repeats}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") % ((1 << 39) - 1) + 1
+def _owner(num_workers: int | None, worker: int | None) -> str:
+    return "a loader" if worker is None else f"worker {worker} of {num_workers}"

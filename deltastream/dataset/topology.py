@@ -1,14 +1,61 @@
-"""Owns which rank of how many this process is."""
+"""Owns who reads: which rank of how many this process is, and what each of its workers may hold."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from typing import Literal
 
 import torch.distributed
 
+from deltastream.engine.pool import usable_cores
 from deltastream.errors import OptionError
+from deltastream.plan import Consumer
 
-__all__ = ["check_ranks", "resolve_ranks"]
+__all__ = ["Topology", "check_ranks", "resolve_ranks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A rank, and what its user said of those who read for it."""
+
+    rank: int
+    num_ranks: int
+    has_given_rank: bool
+    lanes: int | Literal["auto"]
+    pad: bool | None
+    """None: where there are several ranks."""
+    memory_budget: int
+    """Of all workers of the rank together."""
+    decode_threads: int | None
+    """Of one worker; None: its share of the cores."""
+    transform_threads: int | None
+    """None: as many as decode."""
+
+    def __post_init__(self) -> None:
+        lanes = self.lanes
+        if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
+            raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
+        for name in ("memory_budget", "decode_threads", "transform_threads"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise OptionError(f"{name} must be at least 1, got {count}")
+
+    @property
+    def pads(self) -> bool:
+        return self.num_ranks > 1 if self.pad is None else self.pad
+
+    def consumer(self, num_workers: int = 1, worker: int = 0) -> Consumer:
+        return Consumer(self.num_ranks, self.rank, num_workers, worker)
+
+    def budget(self, num_workers: int) -> int:
+        """Return the bytes that each of the workers may hold."""
+        return max(1, self.memory_budget // num_workers)
+
+    def threads(self, num_workers: int) -> tuple[int, int]:
+        """Return in how many threads each of the workers decodes, and runs transforms."""
+        decode = self.decode_threads or max(1, usable_cores() // num_workers)
+        return decode, self.transform_threads or decode
 
 
 def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:

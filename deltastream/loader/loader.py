@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from torch.utils.data import DataLoader
 
 from deltastream.batch import PackedBatch
-from deltastream.dataset import DeltaDataset
+from deltastream.dataset import DeltaDataset, count_batches
 from deltastream.errors import OptionError
 from deltastream.pipeline import PipelineStatistics
 
@@ -29,6 +29,8 @@ class DeltaDataLoader(DataLoader[Any]):
 
     # Accelerate would divide each rank's share among the ranks; so marked, `prepare` returns the loader as it is.
     _is_accelerate_prepared = True
+    # So marked, its `save_state` and `load_state` keep the loader's state too.
+    use_stateful_dataloader = True
 
     def __init__(
         self,
@@ -61,11 +63,11 @@ class DeltaDataLoader(DataLoader[Any]):
         self.__dict__["drop_last"] = dataset.drop_last
 
     def __iter__(self) -> Any:
-        """Start the next epoch."""
+        """Start the next epoch, or what is left of the one that a state is in."""
         self.dataset.check_ranks()
         if self.num_workers > 0:
-            with self.dataset.assigned_epoch():
-                return super().__iter__()
+            with self.dataset.hand_to_workers(self.num_workers) as cursor:
+                return count_batches(super().__iter__(), cursor)
         if self.pin_memory:
             return super().__iter__()
         # torch's own iterator adds 12 us to every batch here, a fifth of what 34 views cost, and nothing else.
@@ -73,12 +75,40 @@ class DeltaDataLoader(DataLoader[Any]):
         return batches if self.collate_fn is _identity else map(self.collate_fn, batches)
 
     def __len__(self) -> int:
-        """Return the number of batches of this rank, exactly."""
-        return len(self.dataset)
+        """Return the number of batches of this rank, exactly: of the iteration at hand, or else of the next one."""
+        return self.dataset.num_steps()
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration epoch `epoch`."""
+        """Make the next iteration epoch `epoch`: from its start, or from a state in it that was just loaded."""
         self.dataset.set_epoch(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the loader is: behind the last batch that the latest iteration gave, whatever was read ahead.
+
+        A few hundred bytes, to be kept as JSON; at the end of an epoch the start of the next one. After equally many
+        steps it is the same on every rank.
+
+        Raises:
+            OptionError: With ``in_order=False`` batches come as they are ready, and no position says which ones came.
+        """
+        # torch has had the option since 2.6.
+        if self.num_workers > 1 and not getattr(self, "in_order", True):
+            raise OptionError(
+                "in_order=False gives batches as they are ready, so no position in the order says which ones were "
+                "given: a loader that is to be resumed needs in_order=True"
+            )
+        return self.dataset.loader_state_dict(max(1, self.num_workers))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Make the next iteration go on where `state` was taken: see `DeltaDataset.load_state_dict`.
+
+        Raises:
+            OptionError: The state does not fit: the message names every difference, with both values.
+            VersionNotFoundError: The commits of the state's version were cleaned.
+        """
+        self.dataset.load_state_dict(state)
+        # Persistent workers may have been started with the plan of another version.
+        self._iterator = None
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the current iteration did; with ``num_workers=0`` only."""

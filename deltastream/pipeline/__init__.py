@@ -6,11 +6,19 @@ from deltastream.pipeline.needs import LaneKey, Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.selector import RowFilter, Selector
 from deltastream.pipeline.statistics import PipelineStatistics
-from deltastream.pipeline.table import PlannedRows, RowsRequest, plan_rows, run_planning
+from deltastream.pipeline.table import (
+    FoundFiles,
+    PlannedRows,
+    RowsRequest,
+    find_files,
+    plan_rows,
+    run_planning,
+)
 from deltastream.pipeline.windows import LaneChunk, WindowBuilder, WindowChunk, WindowChunks
 
 __all__ = [
     "EngineIterator",
+    "FoundFiles",
     "LaneChunk",
     "LaneKey",
     "Needs",
@@ -26,6 +34,7 @@ __all__ = [
     "WindowChunk",
     "WindowChunks",
     "consumer_needs",
+    "find_files",
     "plan_rows",
     "run_planning",
 ]

@@ -15,12 +15,12 @@ passed, so it is read as a lane of its own: then the second item is True."""
 Needs = Iterator[tuple[LaneKey, LaneSpan]]
 
 
-def consumer_needs(order: EpochOrder, schedule: Schedule) -> Needs:
-    """Yield the rows of each step that the consumer serves."""
+def consumer_needs(order: EpochOrder, schedule: Schedule, *, num_taken: int = 0) -> Needs:
+    """Yield the rows of each step that the consumer serves, but for the first `num_taken`."""
     batch_size, num_lanes = order.options.batch_size, order.num_lanes
     in_lanes = order.lane_batches * num_lanes
     keys = [(lane, False) for lane in range(num_lanes)]
-    for step in schedule.steps():
+    for step in schedule.steps(num_taken):
         number, repeated = schedule.microbatch(step)
         if number < in_lanes and not repeated:
             # What `order.microbatch` does, without its calls: this runs twice for every batch.

@@ -35,10 +35,10 @@ from deltastream.predicate import (
     readings,
     resolve_column,
 )
-from deltastream.storage import open_storage
+from deltastream.storage import Storage, open_storage
 from deltastream.types import Snapshot
 
-__all__ = ["PlannedRows", "RowsRequest", "plan_rows", "run_planning"]
+__all__ = ["FoundFiles", "PlannedRows", "RowsRequest", "find_files", "plan_rows", "run_planning"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,17 @@ class PlannedRows:
     selector: Selector
 
 
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """The files that may have rows for the request, as far as the log tells."""
+
+    snapshot: Snapshot
+    schema: pa.Schema
+    """As in `PlannedRows`."""
+    row_filter: RowFilter | None
+    """None: no filter, or one that every row of the files passes."""
+
+
 def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
     """Block until `plan(pool)` has run on a loop of its own."""
 
@@ -90,6 +101,22 @@ def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
 async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
     """Read the log, and no more of the data than the counts need: footers, and a filter's columns."""
     storage = open_storage(request.path, request.storage_options, pool=pool)
+    found = await find_files(request, storage, pool)
+    snapshot, row_filter = found.snapshot, found.row_filter
+    files = LocalFiles(snapshot, storage)
+    num_records = await count_records(snapshot, files, pool)
+    live_rows = num_records - count_deleted(snapshot, num_records)
+    vectors = DeletionVectors(snapshot, storage, num_records)
+    selector = Selector(snapshot, num_records, row_filter, files, vectors)
+    if row_filter is not None:
+        undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
+        dropped = await count_dropped(selector, undecided, pool)
+        live_rows[undecided] = num_records[undecided] - dropped
+    return PlannedRows(snapshot, found.schema, num_records, live_rows, row_filter, files, selector)
+
+
+async def find_files(request: RowsRequest, storage: Storage, pool: DecodePool) -> FoundFiles:
+    """Read the log, and of the data nothing: what partition values and statistics leave open stays open."""
     condition = None if request.filter is None else parse_filter(request.filter)
     statistics_of = () if condition is None else _statistics_of(condition)
     snapshot = await read_snapshot(
@@ -105,16 +132,7 @@ async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
         snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
     snapshot, row_filter = await pool.run(_prune, snapshot, condition, statistics_of)
     schema = _select_columns(snapshot.schema, request.columns)
-    files = LocalFiles(snapshot, storage)
-    num_records = await count_records(snapshot, files, pool)
-    live_rows = num_records - count_deleted(snapshot, num_records)
-    vectors = DeletionVectors(snapshot, storage, num_records)
-    selector = Selector(snapshot, num_records, row_filter, files, vectors)
-    if row_filter is not None:
-        undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
-        dropped = await count_dropped(selector, undecided, pool)
-        live_rows[undecided] = num_records[undecided] - dropped
-    return PlannedRows(snapshot, schema, num_records, live_rows, row_filter, files, selector)
+    return FoundFiles(snapshot, schema, row_filter)
 
 
 def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:

@@ -3,8 +3,9 @@
 from deltastream.plan.blocks import Block, choose_block_rows
 from deltastream.plan.epoch import EpochOrder, LaneSpan
 from deltastream.plan.file_outcomes import file_outcomes
-from deltastream.plan.lanes import choose_lanes
+from deltastream.plan.lanes import choose_lanes, window_sizes
 from deltastream.plan.prune import PartitionFilter, keep_files
+from deltastream.plan.rebatch import rebatch
 from deltastream.plan.rows import blocks_of, rows_of
 from deltastream.plan.schedule import Consumer, Schedule
 from deltastream.plan.windows import Window, WindowSlice, plan_windows
@@ -24,5 +25,7 @@ __all__ = [
     "file_outcomes",
     "keep_files",
     "plan_windows",
+    "rebatch",
     "rows_of",
+    "window_sizes",
 ]

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from deltastream.options import LANES_PER_CONSUMER, MIN_LANE_BATCHES, MIN_LANE_WINDOWS
+from deltastream.options import (
+    LANES_PER_CONSUMER,
+    MIN_LANE_BATCHES,
+    MIN_LANE_WINDOWS,
+    OrderOptions,
+)
 
-__all__ = ["choose_lanes"]
+__all__ = ["choose_lanes", "window_sizes"]
+
+
+def window_sizes(*, num_rows: int, row_nbytes: int, options: OrderOptions) -> tuple[int, int]:
+    """Return about how many full shuffle windows `num_rows` rows make, and about how many bytes one has."""
+    by_nbytes = -(-row_nbytes * num_rows // options.shuffle_nbytes)
+    num_windows = max(by_nbytes, -(-num_rows // options.shuffle_rows))
+    window_nbytes = min(row_nbytes * min(num_rows, options.shuffle_rows), options.shuffle_nbytes)
+    return num_windows, window_nbytes
 
 
 def choose_lanes(

@@ -77,9 +77,9 @@ class Schedule:
             return number, False
         return number - consumer.world_size, True
 
-    def steps(self) -> range:
-        """Return the steps that this consumer serves: those of its worker, round robin."""
-        return range(self.consumer.worker, self.num_steps, self.consumer.num_workers)
+    def steps(self, num_taken: int = 0) -> range:
+        """Return the steps that this consumer serves: those of its worker, round robin, but for the first ones."""
+        return range(self.consumer.worker, self.num_steps, self.consumer.num_workers)[num_taken:]
 
     def reading_factor(self, lanes: int) -> int:
         """Return how many times what it delivers a consumer reads: 1 where the consumers divide the lanes."""

@@ -105,3 +105,26 @@ leave([refused(loader) for loader in found])
     ended = run_ranks(tmp_path, START + source, 1, table, strict=False)
     for message in ended.left[0]:
         assert "a DataLoader makes batches of this dataset's batches" in message
+
+
+def test_accelerates_own_checkpoint_keeps_the_position(table: Path, tmp_path: Path) -> None:
+    source = """
+def make():
+    return create_pytorch_dataloader(table, fields=[FieldSpec("id")], num_workers=1, **options)
+
+loader = accelerator.prepare(make())
+batches = iter(loader)
+before = [next(batches)["id"].tolist() for _ in range(5)]
+accelerator.save_state(str(folder / f"state-{rank}"))
+after = [batch["id"].tolist() for batch in batches]
+accelerator._dataloaders.clear()
+again = accelerator.prepare(make())
+accelerator.load_state(str(folder / f"state-{rank}"))
+leave([before, after, ids(again)])
+accelerator.end_training()
+"""
+    ended = run_ranks(tmp_path, START + source, 2, table, strict=False)
+    assert ended.returncode == 0, ended.err
+    for before, after, again in ended.left:
+        assert len(before) == 5
+        assert again == after

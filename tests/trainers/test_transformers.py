@@ -82,3 +82,41 @@ os._exit(0)
     for message in ended.left:
         assert message is not None, ended.err
         assert "get_train_dataloader()" in message
+
+
+def test_the_trainer_goes_on_from_a_checkpoint_in_the_middle_of_an_epoch(
+    table: Path, tmp_path: Path
+) -> None:
+    source = """
+from transformers import TrainerCallback
+
+class KeepState(TrainerCallback):
+    def on_save(self, args, state, control, train_dataloader=None, **more):
+        file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / "loader.json"
+        file.write_text(json.dumps(train_dataloader.state_dict()))
+
+    def on_train_begin(self, args, state, control, train_dataloader=None, **more):
+        if checkpoint is not None:
+            train_dataloader.load_state_dict(json.loads((checkpoint / "loader.json").read_text()))
+
+class OurTrainer(Trainer):
+    def get_train_dataloader(self):
+        fields = [FieldSpec("id"), FieldSpec("x")]
+        return create_pytorch_dataloader(table, fields=fields, num_workers=1, **options)
+
+def train(max_steps):
+    model = Model()
+    chosen = arguments(max_steps=max_steps, save_steps=55, ignore_data_skip=True)
+    chosen.save_strategy = "steps"
+    OurTrainer(model, chosen, callbacks=[KeepState()]).train(resume_from_checkpoint=checkpoint)
+    return model.seen
+
+checkpoint = None
+alone = train(80)
+checkpoint = folder / "out-0" / "checkpoint-55"
+leave([alone, train(80)])
+"""
+    ended = run_ranks(tmp_path, START + source, 1, table, strict=False)
+    assert ended.returncode == 0, ended.err
+    alone, after = ended.left[0]
+    assert after == alone[55:]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 import numpy as np
@@ -12,14 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.cli.inspection.model import UnreadableFile
-from deltastream.decode import Projection, read_footer
+from deltastream.decode import Footer, Projection, read_footer
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import DeltaStreamError
 from deltastream.fetch import LocalFiles
 from deltastream.storage import Storage
 from deltastream.types import Snapshot
 
-__all__ = ["Footers", "choose_files", "read_footers"]
+__all__ = ["Footers", "choose_files", "look_at_footers", "read_footers"]
+
+T = TypeVar("T")
 
 _JOB_FILES = 64
 """Footers read in one job: a job's two hops between threads cost as much as a footer."""
@@ -58,31 +61,39 @@ async def read_footers(
     snapshot: Snapshot, storage: Storage, files: npt.NDArray[np.int64], *, pool: DecodePool
 ) -> Footers:
     """Read the footers of `files`, in as many jobs at once as `pool` has threads."""
+    nothing = Projection(pa.schema([]), frozenset())
+    return _gather(await look_at_footers(snapshot, storage, files, nothing, _look, pool=pool))
+
+
+async def look_at_footers(
+    snapshot: Snapshot,
+    storage: Storage,
+    files: npt.NDArray[np.int64],
+    projection: Projection,
+    look: Callable[[int, Footer], T],
+    *,
+    pool: DecodePool,
+) -> list[T | UnreadableFile]:
+    """Return what `look(file, footer)` makes of each of `files`, or that it cannot be read, in their order."""
     local = LocalFiles(snapshot, storage)
     num_records = snapshot.files["num_records"].combine_chunks()
     jobs = [files[i : i + _JOB_FILES] for i in range(0, len(files), _JOB_FILES)]
-    found: list[list[_Footer | UnreadableFile]] = [[] for _ in jobs]
+    found: list[list[T | UnreadableFile]] = [[] for _ in jobs]
 
-    def read(file: int) -> _Footer | UnreadableFile:
+    def read(file: int) -> T | UnreadableFile:
         context = local.context(file, stage="footer")
         try:
             with local.open(file) as source:
                 footer = read_footer(
                     source,
-                    Projection(pa.schema([]), frozenset()),
+                    projection,
                     num_records=num_records[file].as_py(),
                     context=context,
+                    checks_statistics=bool(projection.schema),
                 )
+            return look(file, footer)
         except DeltaStreamError as error:
             return UnreadableFile(context.path, str(error))
-        metadata = footer.metadata
-        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        return _Footer(
-            file,
-            footer.created_by or "unknown",
-            [group.num_rows for group in groups],
-            [group.total_byte_size for group in groups],
-        )
 
     async def work(waiting: Iterator[tuple[int, npt.NDArray[np.int64]]]) -> None:
         for i, job in waiting:
@@ -92,7 +103,7 @@ async def read_footers(
     async with anyio.create_task_group() as tasks:
         for _ in range(pool.num_threads):
             tasks.start_soon(work, waiting)
-    return _gather([footer for job in found for footer in job])
+    return [one for job in found for one in job]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,17 @@ class _Footer:
     created_by: str
     rows: list[int]
     nbytes: list[int]
+
+
+def _look(file: int, footer: Footer) -> _Footer:
+    metadata = footer.metadata
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return _Footer(
+        file,
+        footer.created_by or "unknown",
+        [group.num_rows for group in groups],
+        [group.total_byte_size for group in groups],
+    )
 
 
 def _gather(found: Sequence[_Footer | UnreadableFile]) -> Footers:

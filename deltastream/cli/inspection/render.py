@@ -1,14 +1,9 @@
-"""Owns the text of an inspection: sections of aligned columns, styled only where a terminal shows them."""
+"""Owns the text of an inspection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from io import StringIO
+from collections.abc import Iterator
 from typing import TextIO
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from deltastream.cli.inspection.model import (
     Column,
@@ -20,38 +15,17 @@ from deltastream.cli.inspection.model import (
     RowGroups,
     Verification,
 )
-from deltastream.cli.text import count, nbytes_text, plain, share, time_text
+from deltastream.cli.sections import Row, Section, print_sections
+from deltastream.cli.text import count, nbytes_text, share, time_text
 
 __all__ = ["render"]
 
-# Where nobody looks at it as it is printed, no line is cut or broken.
-_PIPE_WIDTH = 100_000
 _SPREAD_HEAD = ("", "min", "median", "max")
-
-Row = tuple[str, ...]
-Section = tuple[str, Sequence[Row]]
-"""A title, empty where it goes on, and rows whose cells are aligned."""
 
 
 def render(inspection: Inspection, verification: Verification | None, out: TextIO) -> None:
     """Print an inspection to `out`."""
-    if out.isatty():
-        _draw(Console(file=out, highlight=False, emoji=False), inspection, verification)
-        return
-    drawn = StringIO()
-    console = Console(file=drawn, width=_PIPE_WIDTH, highlight=False, emoji=False)
-    _draw(console, inspection, verification)
-    out.writelines(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
-
-
-def _draw(console: Console, inspection: Inspection, verification: Verification | None) -> None:
-    for title, rows in _sections(inspection, verification):
-        if title:
-            console.print(Text(plain(title), style="bold"))
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for row in rows:
-            table.add_row("", *[Text(plain(cell)) for cell in row])
-        console.print(table)
+    print_sections(_sections(inspection, verification), out)
 
 
 def _sections(inspection: Inspection, verification: Verification | None) -> Iterator[Section]:

@@ -1,0 +1,1 @@
+"""What ``deltastream plan`` shows: what an epoch will take, per rank, before any data is read."""

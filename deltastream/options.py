@@ -16,6 +16,7 @@ __all__ = [
     "INSPECTED_FOOTERS",
     "INSPECTED_STATISTICS_FILES",
     "JOB_STORE_TIMEOUT_S",
+    "KEPT_NBYTES",
     "LANES_PER_CONSUMER",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -43,9 +44,14 @@ SEQUENTIAL_BLOCK_ROWS = 4096
 FOOTER_CACHE_NBYTES = 32 << 20
 """Bytes of footers kept for later epochs: those of about 1,000 files of 32 column chunks. Reading one costs 0.2 ms."""
 
-HOT_NBYTES = 1 << 20
-"""Decoded bytes that are copied before more are decoded: half of an L2 cache. 34 float columns of 100,000 rows, decoded
-and permuted, then cost 181 ns a row, and 251 if all are decoded before; to drop 2 % of their rows 143, and not 169."""
+HOT_NBYTES = 1 << 19
+"""Decoded bytes that are copied before more are decoded: half of an L2 cache of 1 MiB. 34 float columns of 100,000
+rows, decoded and permuted, then cost 181 ns a row, and 251 if all are decoded before; to drop 2 % of their rows 143,
+and not 169."""
+
+KEPT_NBYTES = 1 << 20
+"""Decoded bytes of a column that are kept as they are, if they can be: to copy so much, which has left the cache, costs
+more than to decode it into new memory."""
 
 LANES_PER_CONSUMER = 8
 MIN_LANE_BATCHES = 16

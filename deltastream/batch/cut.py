@@ -30,6 +30,8 @@ collector's first threshold, 700, would make it run, at last over all of torch's
 
 @dataclass(slots=True)
 class _Lane:
+    number: int
+    """Counted in the order in which lanes came."""
     chunks: deque[Chunk] = field(default_factory=deque)
     first: int = 0
     """Lane row of the first batch in `ready`."""
@@ -60,7 +62,9 @@ class BatchCutter:
 
     def add(self, lane: Hashable, chunk: Chunk) -> None:
         """Add the next chunk of a lane."""
-        state = self._lanes.setdefault(lane, _Lane())
+        state = self._lanes.get(lane)
+        if state is None:
+            state = self._lanes[lane] = _Lane(len(self._lanes))
         state.chunks.append(chunk)
         state.stop = chunk.stop
 
@@ -99,7 +103,11 @@ class BatchCutter:
 
     def _cut_ahead(self, state: _Lane, start: int) -> Any:
         chunk = state.chunks[0]
-        num_batches = min(self._max_ahead, (chunk.stop - start) // self._batch_size)
+        max_ahead = self._max_ahead
+        if start < chunk.start + self._batch_size:
+            # Lanes must not all make their tensors in the same steps: together they would start the collector, too.
+            max_ahead = max(1, max_ahead * (state.number + 1) // len(self._lanes))
+        num_batches = min(max_ahead, (chunk.stop - start) // self._batch_size)
         part = slice(start - chunk.start, start - chunk.start + num_batches * self._batch_size)
         state.first = start
         state.ready = self._split(

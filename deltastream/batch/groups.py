@@ -8,7 +8,7 @@ from math import prod
 
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.numbers import converts
-from deltastream.options import HOT_NBYTES
+from deltastream.options import HOT_NBYTES, KEPT_NBYTES
 
 __all__ = ["ColumnGroup", "ColumnGroups", "FieldRead"]
 
@@ -80,7 +80,7 @@ class ColumnGroups:
         """
         if self.is_shuffled or field.kind == "stack":
             return True
-        return field.kind == "number" and (field.row_nbytes or 0) * num_rows <= HOT_NBYTES
+        return field.kind == "number" and (field.row_nbytes or 0) * num_rows < KEPT_NBYTES
 
     def of(self, num_rows: int) -> tuple[ColumnGroup, ...]:
         """Return the reads of a slice of `num_rows` rows, in the order of the fields, in groups.

@@ -13,7 +13,7 @@ from deltastream.decode.chunk_sizes import check_statistics, measure_row_groups
 from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
-from deltastream.options import HOT_NBYTES
+from deltastream.options import KEPT_NBYTES
 from deltastream.selection import RowSelection
 from deltastream.types import FileContext, RowGroupSizes
 
@@ -47,9 +47,9 @@ class Footer:
         return bool(self.sizes.num_rows[row_group] < self.decoded.num_rows[row_group])
 
     def has_large_chunks(self, row_group: int) -> bool:
-        """Say whether a column of a row group, on average, decodes to more than is copied while it is hot."""
+        """Say whether a column of a row group, on average, is too large to be copied while it is hot."""
         num_columns = max(1, len(self.columns.column_leaves))
-        return bool(self.decoded.nbytes[row_group] > num_columns * HOT_NBYTES)
+        return bool(self.decoded.nbytes[row_group] >= num_columns * KEPT_NBYTES)
 
     def live_rows(self, row_group: int, start: int, stop: int) -> npt.NDArray[np.int64] | range:
         """Return the rows of a row group, counted from its first, that are its live rows ``[start, stop)``."""

@@ -17,7 +17,7 @@ from deltastream.batch.ragged import RaggedRows
 from deltastream.engine.buffers import WindowMemory
 from deltastream.errors import NullValueError
 from deltastream.fields import FieldSpec
-from deltastream.options import HOT_NBYTES
+from deltastream.options import KEPT_NBYTES
 from tests.support.columns import CONTEXT, layout_of, window_memory
 
 SCHEMA = pa.schema(
@@ -179,7 +179,7 @@ def test_the_fields_come_in_one_order_permuted_or_not() -> None:
 
 
 def test_in_file_order_what_is_too_large_to_be_copied_while_hot_is_kept_as_it_was_decoded() -> None:
-    num_rows = HOT_NBYTES // 4
+    num_rows = KEPT_NBYTES // 8
     rows = pa.table({"large": np.arange(num_rows), "small": np.arange(num_rows, dtype=np.float32)})
     fields = layout_of(rows.schema, FieldSpec("large"), FieldSpec("small"))
     chunks = builder(fields, None, num_rows)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deltastream.cli.inspect import inspect
+from deltastream.cli.locate import locate
 from deltastream.cli.plan import plan
 from deltastream.errors import DeltaStreamError, OptionError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(inspect)
 app.command()(plan)
+app.command()(locate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,5 +2,6 @@
 
 from deltastream.dataset.cursor import count_batches
 from deltastream.dataset.dataset import DeltaDataset
+from deltastream.dataset.provenance import Provenance
 
-__all__ = ["DeltaDataset", "count_batches"]
+__all__ = ["DeltaDataset", "Provenance", "count_batches"]

@@ -6,13 +6,15 @@ from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 
-from deltastream.batch import BatchCutter, Chunk, ChunkBuilder, ColumnGroups, Layout
+from deltastream.batch import BatchCutter, Chunk, ChunkBuilder, ColumnGroups
 from deltastream.dataset.cursor import Cursor
 from deltastream.dataset.plan import BatchPlan
+from deltastream.dataset.provenance import PROVENANCE, Provenance, TracedBuilder, Trail
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool, WindowMemory
 from deltastream.pipeline import (
     EngineIterator,
+    LaneKey,
     Needs,
     ReadEngine,
     ReadOptions,
@@ -38,12 +40,14 @@ class BatchIterator(EngineIterator[Any, Chunk]):
         transform_threads: int,
     ) -> None:
         """Begin where `cursor` is. `transform_threads`: how many threads may run transforms at once."""
+        self._plan = plan
         self._fill = plan.pad
         self._cursor = cursor
+        self._trail = Trail() if plan.provenance else None
         order = plan.epoch(cursor.began.epoch, lanes=cursor.lanes)
         needs = partial(consumer_needs, order, cursor.schedule, num_taken=cursor.num_taken)
         self._needs: Needs = needs()
-        chunks = _BatchChunks(plan.layout, plan.order.shuffle, transform_threads)
+        chunks = _BatchChunks(plan, transform_threads)
         engine = ReadEngine(plan, order, needs(), chunks, options)
         self._cutter = BatchCutter(plan.layout, plan.order.batch_size, engine.buffers.take)
         super().__init__(engine)
@@ -56,10 +60,25 @@ class BatchIterator(EngineIterator[Any, Chunk]):
             raise
         cutter = self._cutter
         while not cutter.has(key, stop):
-            cutter.add(*self._engine.channel.receive())
+            chunk_key, chunk = self._engine.channel.receive()
+            cutter.add(chunk_key, chunk)
+            if self._trail is not None:
+                self._trail.add_chunk(chunk_key, chunk)
         batch = cutter.cut(key, start, stop, fill=self._fill)
+        if self._trail is not None:
+            batch[PROVENANCE] = self._provenance(self._trail, key, start, stop)
         self._cursor.take()
         return batch
+
+    def _provenance(self, trail: Trail, key: LaneKey, start: int, stop: int) -> Provenance:
+        snapshot, cursor = self._plan.snapshot, self._cursor
+        paths, rows = trail.cut(
+            key, start, stop, fill=self._plan.order.batch_size if self._fill else None
+        )
+        microbatch = cursor.next_microbatch()
+        return Provenance(
+            snapshot.table_uri, snapshot.version, cursor.began.epoch, microbatch, paths, *rows.T
+        )
 
     def _forget(self) -> None:
         self._needs = iter(())
@@ -69,15 +88,19 @@ class BatchIterator(EngineIterator[Any, Chunk]):
 class _BatchChunks:
     """Makes arrays of windows."""
 
-    def __init__(self, layout: Layout, is_shuffled: bool, transform_threads: int) -> None:
+    def __init__(self, plan: BatchPlan, transform_threads: int) -> None:
+        layout, is_shuffled = plan.layout, plan.order.shuffle
+        self._is_traced = plan.provenance
         self._groups = ColumnGroups(layout, is_shuffled=is_shuffled)
         # Ragged values stay where they were decoded until the window is complete.
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
         self._stopped = Event()
 
-    def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> ChunkBuilder:
-        return ChunkBuilder(
+    def begin(
+        self, window: Window, charge: Charge, buffers: BufferPool
+    ) -> ChunkBuilder | TracedBuilder:
+        builder = ChunkBuilder(
             self._groups,
             window.positions if self._groups.is_shuffled else None,
             start=window.start,
@@ -86,6 +109,7 @@ class _BatchChunks:
             transform_slots=self._transform_slots,
             stopped=self._stopped,
         )
+        return TracedBuilder(builder, window) if self._is_traced else builder
 
     def stop(self) -> None:
         """Make transforms that run end at their next row."""

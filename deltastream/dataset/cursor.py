@@ -52,6 +52,11 @@ class Cursor:
                 self._on_begin(self.began)
             self.is_ended = True
 
+    def next_microbatch(self) -> int:
+        """Return the number of the batch that this consumer takes next."""
+        schedule = self.schedule
+        return schedule.microbatch(schedule.steps()[self.num_taken])[0]
+
     def position(self) -> Position:
         """Return the first microbatch that no rank has taken, if all have taken as many as this one.
 

@@ -12,18 +12,19 @@ from typing import Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from deltastream.batch import PackedBatch
 from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
 from deltastream.dataset.cursor import Cursor
-from deltastream.dataset.lanes import check_lanes
+from deltastream.dataset.locate import locate
 from deltastream.dataset.plan import BatchPlan
 from deltastream.dataset.planning import BatchRequest, plan_batches
 from deltastream.dataset.progress import Progress
+from deltastream.dataset.provenance import Provenance
+from deltastream.dataset.reading import read_in_worker, read_share
 from deltastream.dataset.state import LoaderState
 from deltastream.dataset.topology import Topology, check_ranks, resolve_ranks
 from deltastream.dataset.wrappers import check_wrappers
-from deltastream.errors import DeltaStreamError, OptionError
+from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
     DEFAULT_MEMORY_BUDGET,
@@ -71,6 +72,7 @@ class DeltaDataset(IterableDataset[Any]):
         shuffle_rows: int = DEFAULT_SHUFFLE_ROWS,
         shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
         row_dicts: bool = False,
+        provenance: bool = False,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
         """Read the log and plan.
@@ -101,6 +103,7 @@ class DeltaDataset(IterableDataset[Any]):
             shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
             shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
             row_dicts: Give each batch as a list of one dict per row.
+            provenance: Give with each batch, as ``batch["provenance"]``, the file, row group and row of each row.
             storage_options: Accepted and not used: only local tables are read.
 
         Raises:
@@ -133,6 +136,7 @@ class DeltaDataset(IterableDataset[Any]):
             OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes),
             pad=self._topology.pads,
             row_dicts=row_dicts,
+            provenance=provenance,
         )
         plan = plan_agreed(
             request.rows,
@@ -253,15 +257,32 @@ class DeltaDataset(IterableDataset[Any]):
         self.check_ranks()
         worker = get_worker_info()
         if worker is None:
-            iterator = self._read(self._progress.begin(), num_workers=1)
+            iterator = read_share(self._plan, self._progress.begin(), self._topology)
             self._last = weakref.ref(iterator)
             return iterator
-        try:
-            cursor = self._progress.begin_in_worker(worker)
-            iterator = self._read(cursor, num_workers=worker.num_workers)
-        except DeltaStreamError as error:
-            return _fail_later(error)
-        return iterator if self._plan.layout.row_dicts else map(PackedBatch, iterator)
+        return read_in_worker(self._progress, self._topology, worker)
+
+    def locate(self, microbatch: int | None = None, *, epoch: int | None = None) -> Provenance:
+        """Return where the rows of a batch come from, without reading them. Blocks.
+
+        Reads footers, and of files with deletion vectors or under a filter what says which rows live.
+
+        Args:
+            microbatch: Its number in the epoch, all ranks' counted; None: the next one.
+            epoch: Its epoch; None: that of the next batch.
+
+        Raises:
+            OptionError: There is no such batch.
+            ReadError: A file is missing, or is not what the log promised.
+        """
+        state = self._progress.state(1)
+        return locate(
+            self._plan,
+            ReadOptions(self._topology.budget(1), self._topology.threads(1)[0]),
+            epoch=state.epoch if epoch is None else epoch,
+            microbatch=state.next_microbatch if microbatch is None else microbatch,
+            lanes=state.lanes,
+        )
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the latest iteration in this process did, and how long it waited.
@@ -293,17 +314,3 @@ class DeltaDataset(IterableDataset[Any]):
     @property
     def _plan(self) -> BatchPlan:
         return self._progress.plan
-
-    def _read(self, cursor: Cursor, *, num_workers: int) -> BatchIterator:
-        budget = self._topology.budget(num_workers)
-        check_lanes(self._plan, cursor.schedule, cursor.lanes, budget)
-        threads, transform_threads = self._topology.threads(num_workers)
-        return BatchIterator(
-            self._plan, cursor, ReadOptions(budget, threads), transform_threads=transform_threads
-        )
-
-
-def _fail_later(error: DeltaStreamError) -> Iterator[Any]:
-    """Raise `error` in ``next()``: a persistent worker that fails in ``iter()`` dies, and nobody is told why."""
-    raise error
-    yield

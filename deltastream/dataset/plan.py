@@ -19,6 +19,8 @@ class BatchPlan(ReadPlan):
 
     layout: Layout
     pad: bool
+    provenance: bool
+    """Whether each batch says where its rows come from."""
 
     @property
     def num_rows(self) -> int:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from deltastream.batch import Layout, resolve_layout
 from deltastream.dataset.first_rows import FirstRows, values_may_decide
 from deltastream.dataset.plan import BatchPlan, project
+from deltastream.dataset.provenance import PROVENANCE
 from deltastream.engine.pool import DecodePool
+from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import OrderOptions
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
@@ -26,11 +28,22 @@ class BatchRequest:
     order: OrderOptions
     pad: bool
     row_dicts: bool
+    provenance: bool
+
+    def __post_init__(self) -> None:
+        if self.provenance and self.row_dicts:
+            raise OptionError(
+                "provenance is a value of a batch that is a dict: it goes neither with row_dicts nor with collate_fn"
+            )
 
 
 def plan_batches(request: BatchRequest) -> BatchPlan:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
     rows, layout = run_planning(lambda pool: _plan(request, pool))
+    if request.provenance and PROVENANCE in {field.target for field in layout.fields}:
+        raise OptionError(
+            f"provenance=True adds {PROVENANCE!r} to a batch, which is a field's name: give it another"
+        )
     block_rows = choose_block_rows(rows.live_rows, shuffle_rows=request.order.shuffle_rows)
     return BatchPlan(
         rows.snapshot,
@@ -41,6 +54,7 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
         replace(request.order, block_rows=block_rows),
         layout,
         pad=request.pad,
+        provenance=request.provenance,
     )
 
 

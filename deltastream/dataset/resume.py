@@ -26,6 +26,7 @@ def describe(
     condition = None if rows.filter is None else abbreviate(repr(parse_filter(rows.filter)))
     partitions = rows.partition_filter
     return LoaderState(
+        table_uri=plan.snapshot.table_uri,
         table_id=plan.snapshot.table_id,
         version=plan.snapshot.version,
         num_rows=plan.num_rows,

@@ -21,6 +21,8 @@ _SHOWN = 60
 class LoaderState:
     """Where a loader is in the sequence of all epochs, and what it takes to be there again."""
 
+    table_uri: str
+    """Where the table was; it may be somewhere else now."""
     table_id: str
     version: int
     num_rows: int
@@ -107,6 +109,7 @@ _IDENTITY = (
 )
 _TEXT: tuple[tuple[type, ...], int] = ((str,), 0)
 _KINDS: Mapping[str, tuple[tuple[type, ...], int]] = {
+    "table_uri": _TEXT,
     "table_id": _TEXT,
     "columns": _TEXT,
     "filter": ((str, type(None)), 0),

@@ -66,6 +66,7 @@ def create_pytorch_dataloader(
     transform_threads: int | None = None,
     shuffle_rows: int = DEFAULT_SHUFFLE_ROWS,
     shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
+    provenance: bool = False,
     collate_fn: Callable[[list[dict[str, Any]]], Any] | None = None,
     **dataloader_kwargs: Any,
 ) -> DeltaDataLoader:
@@ -103,6 +104,7 @@ def create_pytorch_dataloader(
         transform_threads: Threads that may run transforms at once; None: as many as decode.
         shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
         shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
+        provenance: Give with each batch, as ``batch["provenance"]``, the file, row group and row of each row.
         collate_fn: Called with each batch as a list of one dict per row, as in deltatorch; without it a batch is a
             dict of tensors.
         **dataloader_kwargs: For `torch.utils.data.DataLoader`.
@@ -143,6 +145,7 @@ def create_pytorch_dataloader(
         shuffle_rows=shuffle_rows,
         shuffle_nbytes=shuffle_nbytes,
         row_dicts=collate_fn is not None,
+        provenance=provenance,
         storage_options=storage_options,
     )
     return DeltaDataLoader(

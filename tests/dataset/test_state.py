@@ -12,6 +12,7 @@ from deltastream.dataset.state import LoaderState, abbreviate
 from deltastream.errors import OptionError
 
 STATE = LoaderState(
+    table_uri="/data/clicks",
     table_id="9f1c",
     version=7,
     num_rows=1000,

@@ -1,0 +1,62 @@
+"""Owns the way back from a microbatch's number to its rows, through the machinery that reads them, without the data."""
+
+from __future__ import annotations
+
+from deltastream.dataset.plan import BatchPlan
+from deltastream.dataset.provenance import OriginBuilder, Origins, Provenance, Trail
+from deltastream.engine.budget import Charge
+from deltastream.engine.buffers import BufferPool
+from deltastream.errors import OptionError
+from deltastream.pipeline import LaneKey, ReadEngine, ReadOptions
+from deltastream.plan import Window
+
+__all__ = ["locate"]
+
+
+class _Builder(OriginBuilder):
+    def __init__(self, window: Window, charge: Charge) -> None:
+        super().__init__(window)
+        # Nothing is decoded.
+        charge.release()
+
+
+class _OriginChunks:
+    holds_decoded = False
+
+    def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> _Builder:
+        return _Builder(window, charge)
+
+    def stop(self) -> None:
+        """There is nothing that runs long."""
+
+
+def locate(
+    plan: BatchPlan, options: ReadOptions, *, epoch: int, microbatch: int, lanes: int
+) -> Provenance:
+    """Return where the rows of a microbatch come from. Blocks.
+
+    Reads the footers of the blocks that it lies in, and the deletion vectors and filter columns of their files.
+
+    Raises:
+        OptionError: There is no such microbatch.
+        ReadError: A file is missing, or is not what the log promised.
+    """
+    if not 0 <= microbatch < plan.num_microbatches:
+        raise OptionError(
+            f"an epoch has microbatches 0 to {plan.num_microbatches - 1}, got {microbatch}"
+        )
+    order = plan.epoch(epoch, lanes=lanes)
+    span = order.microbatch(microbatch)
+    key: LaneKey = (span.lane, False)
+    trail = Trail()
+    engine: ReadEngine[Origins] = ReadEngine(
+        plan, order, iter([(key, span)]), _OriginChunks(), options
+    )
+    try:
+        while trail.stop(key) < span.stop:
+            trail.add(*engine.channel.receive())
+    finally:
+        engine.close()
+    paths, rows = trail.cut(key, span.start, span.stop)
+    snapshot = plan.snapshot
+    return Provenance(snapshot.table_uri, snapshot.version, epoch, microbatch, paths, *rows.T)

@@ -1,0 +1,178 @@
+"""Where the rows of a batch come from: followed back into the files it gives the batch, and it needs no reading."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from deltastream import (
+    DeltaDataLoader,
+    FieldSpec,
+    OptionError,
+    create_pytorch_dataloader,
+)
+from deltastream.dataset.provenance import Provenance
+from deltastream.decode import RowGroupDecoder
+from tests.support.commands import run_command
+from tests.support.vectors import numbered_files, write_files_with_vectors
+
+SIZES = [310, 250, 400, 1, 130, 512, 64]
+DELETED = [[0, 5, 63, 64, 299], None, list(range(64, 128)), [], None, list(range(0, 512, 3)), None]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create:UserWarning", "ignore:.*do not divide:UserWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("provenance") / "table"
+    return write_files_with_vectors(root, numbered_files(SIZES, DELETED, row_group_rows=50))
+
+
+def loader(root: Path, **options: Any) -> DeltaDataLoader:
+    arguments = {"batch_size": 32, "lanes": 4, "shuffle": True, "shuffle_rows": 120} | options
+    return create_pytorch_dataloader(
+        root, fields=[FieldSpec("id")], provenance=True, version=0, **arguments
+    )
+
+
+def ids_at(root: Path, found: Provenance) -> list[int]:
+    """The ids that the files have there."""
+    files = [pq.ParquetFile(root / path) for path in found.files]
+    return [
+        files[file].read_row_group(group, ["id"])["id"][row].as_py()
+        for file, group, row in zip(found.file, found.row_group, found.row, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shuffle": False, "lanes": 1},
+        {"filter": "id > 200"},
+        {"num_workers": 2},
+        {"batch_size": 300},
+    ],
+    ids=str,
+)
+def test_a_batch_is_what_its_provenance_says(table: Path, options: dict[str, Any]) -> None:
+    one = loader(table, **options)
+    for number, batch in enumerate(one):
+        found = batch["provenance"]
+        assert (found.version, found.epoch, found.microbatch) == (0, 0, number)
+        assert len(found) == len(batch["id"])
+        assert ids_at(table, found) == batch["id"].tolist()
+        assert sorted(set(found.file.tolist())) == list(range(len(found.files)))
+
+
+def test_padding_repeats_the_provenance_of_the_rows_it_repeats(table: Path) -> None:
+    for rank in range(3):
+        one = loader(table, use_fixed_rank=True, rank=rank, num_ranks=3)
+        for batch in one:
+            assert len(batch["id"]) == 32
+            assert ids_at(table, batch["provenance"]) == batch["id"].tolist()
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_any_batch_can_be_located_without_decoding_a_row(
+    table: Path, shuffle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = loader(table, shuffle=shuffle)
+    batches = [batch["provenance"] for _ in range(2) for batch in one]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a row was decoded")
+
+    monkeypatch.setattr(RowGroupDecoder, "decode", refuse)
+    other = loader(table, shuffle=shuffle).dataset
+    for expected in batches:
+        found = other.locate(expected.microbatch, epoch=expected.epoch)
+        assert found.files == expected.files
+        for name in ("file", "row_group", "row"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name))
+    with pytest.raises(OptionError, match="an epoch has microbatches 0 to"):
+        other.locate(len(other))
+
+
+def test_without_a_number_the_next_batch_is_located(table: Path) -> None:
+    one = loader(table)
+    batches = iter(one)
+    for _ in range(7):
+        next(batches)
+    found = one.dataset.locate()
+    assert ids_at(table, found) == next(batches)["id"].tolist()
+
+
+def test_the_command_line_locates_the_batch_of_a_state(table: Path, tmp_path: Path) -> None:
+    one = loader(table, filter="id > 200")
+    batches = iter(one)
+    for _ in range(5):
+        next(batches)
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(one.state_dict()))
+    expected = next(batches)["provenance"]
+    ran = run_command("locate", state, "--filter", "id > 200", "--json")
+    document = ran.document
+    assert (document["version"], document["epoch"], document["microbatch"]) == (0, 0, 5)
+    rows = [
+        (part["file"], part["row_group"], row) for part in document["parts"] for row in part["rows"]
+    ]
+    assert sorted(rows) == sorted(
+        zip(
+            [expected.files[i] for i in expected.file],
+            expected.row_group.tolist(),
+            expected.row.tolist(),
+            strict=True,
+        )
+    )
+    assert document["order"] == [
+        [expected.files.index(expected.files[f]), g, r]
+        for f, g, r in zip(
+            expected.file.tolist(), expected.row_group.tolist(), expected.row.tolist(), strict=True
+        )
+    ]
+    text = run_command("locate", state, "--filter", "id > 200", "--microbatch", 3)
+    assert (text.code, text.err) == (0, "")
+    assert "microbatch 3 of epoch 0" in text.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "does not fit this loader: filter: the state has"),
+        (("--filter", "id > 200", "--microbatch", "99999"), "an epoch has microbatches 0 to"),
+    ],
+)
+def test_the_command_line_refuses_what_does_not_fit(
+    table: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(loader(table, filter="id > 200").state_dict()))
+    ran = run_command("locate", state, *arguments)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_text("{")
+    ran = run_command("locate", state)
+    assert ran.code == 2
+    assert "is no state of a loader" in ran.err
+    assert run_command("locate", tmp_path / "none.json").code == 2
+
+
+def test_provenance_needs_a_dict_and_a_free_name(table: Path) -> None:
+    with pytest.raises(OptionError, match="collate_fn"):
+        loader(table, collate_fn=list)
+    with pytest.raises(OptionError, match="'provenance' to a batch"):
+        create_pytorch_dataloader(
+            table, fields=[FieldSpec("id", target_name="provenance")], provenance=True
+        )

@@ -158,3 +158,30 @@ leave([[str(warning.message)[:39] for warning in caught], len(alone)])
 """
     ended = run(table, source, 2)
     assert ended.left == [[["3 ranks without a store in common: each"], 16]] * 2, ended.err
+
+
+FILTERING = """
+path = table
+if rank and len(sys.argv) > 3:
+    # A copy of the log alone: nothing of the data can be read.
+    import shutil
+    path = shutil.copytree(f"{table}/_delta_log", f"{table}-{rank}/_delta_log").removesuffix("/_delta_log")
+try:
+    made = [loader(path, version=1, filter="x >= 32 and x < 96", shuffle=True) for _ in range(2)]
+    leave([[one.dataset.num_rows, len(one)] for one in made])
+except Exception as error:
+    leave([type(error).__name__, str(error)])
+"""
+
+
+def test_rank_0_alone_reads_a_filters_columns_and_the_others_learn_the_counts(table: Path) -> None:
+    ended = run(table, FILTERING, 3, "log alone")
+    assert ended.returncode == 0, ended.err
+    assert ended.left == [[[64, 3], [64, 3]]] * 3
+
+
+def test_a_file_that_rank_0_cannot_count_is_an_error_on_all_ranks(table: Path) -> None:
+    next(table.glob("*.parquet")).unlink()
+    ended = run(table, FILTERING, 2)
+    assert [kind for kind, _ in ended.left] == ["FileMissingError"] * 2, ended.err
+    assert ended.left[1][1] == f"on rank 0: {ended.left[0][1]}"

@@ -12,6 +12,7 @@ from perf import deletion_vectors as deletion_vectors_of
 from perf import first_batch as first_batch_of
 from perf import log_scale as log_scale_of
 from perf import memory as memory_of
+from perf import resume as resume_of
 from perf import workers as workers_of
 from perf.environments import DEFAULT_CACHE, deltatorch_python
 from perf.job import Options
@@ -177,6 +178,20 @@ def workers(
         report = workers_of.run(shape, table, repeats=repeats, min_s=min_s)
         report.show()
         report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def resume(
+    files: Annotated[int, typer.Option(help="Files of the table.")] = 10_000,
+    repeats: Repeats = 10,
+    shuffle: bool = True,
+    cache: Cache = DEFAULT_CACHE,
+    name: Name = "resume",
+) -> None:
+    """Time to the next batch from states early, half-way and late in an epoch, against a fresh start."""
+    report = resume_of.run(files, cache / "tables", repeats, shuffle)
+    report.show()
+    report.save(name if shuffle else f"{name}-in-order")
 
 
 @app.command()

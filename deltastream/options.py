@@ -11,6 +11,7 @@ __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
+    "FILTER_COUNT_TIMEOUT_S",
     "FOOTER_CACHE_NBYTES",
     "HOT_NBYTES",
     "INSPECTED_FOOTERS",
@@ -67,6 +68,9 @@ INSPECTED_STATISTICS_FILES = 10_000
 
 JOB_STORE_TIMEOUT_S = 600.0
 """How long a rank waits for rank 0 to read the log, say: what NCCL waits for a rank by default."""
+
+FILTER_COUNT_TIMEOUT_S = 7200.0
+"""How long a rank waits for rank 0 to read a filter's columns, of terabytes perhaps. A rank 0 that fails says so."""
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""

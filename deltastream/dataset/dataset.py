@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from torch.utils.data import IterableDataset, get_worker_info
@@ -15,6 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
 from deltastream.dataset.cursor import Cursor
+from deltastream.dataset.job_store import find_job_store
 from deltastream.dataset.locate import locate
 from deltastream.dataset.plan import BatchPlan
 from deltastream.dataset.planning import BatchRequest, plan_batches
@@ -130,7 +132,14 @@ class DeltaDataset(IterableDataset[Any]):
             raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
         request = BatchRequest(
             RowsRequest(
-                path, version, timestamp, columns, filter, storage_options, partition_filter
+                path,
+                version,
+                timestamp,
+                columns,
+                filter,
+                storage_options,
+                partition_filter,
+                open_store=partial(find_job_store, rank, num_ranks),
             ),
             fields,
             OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -50,27 +49,13 @@ class JobStore:
         """Whether this rank is the one that does the work."""
         return self._rank == 0
 
-    def share(
-        self, key: str, make: Callable[[], bytes], *, timeout_s: float = JOB_STORE_TIMEOUT_S
-    ) -> bytes:
-        """Return what rank 0's `make()` returned; blocks.
-
-        Args:
-            key: The same on all ranks, and for one piece of work only.
-            make: Called on rank 0 alone. What it raises is raised there, and as an error of its class on all ranks.
-            timeout_s: How long the others wait for it.
+    def find(self, key: str) -> bytes | None:
+        """Return what was published; None: nothing yet.
 
         Raises:
-            OptionError: Rank 0 did not get there in time.
-            DeltaStreamError: What `make` raised on rank 0.
+            DeltaStreamError: Rank 0 failed.
         """
-        if self.is_first:
-            try:
-                return self.publish(key, make())
-            except Exception as error:
-                self.publish_failure(key, error)
-                raise
-        return self.wait(key, timeout_s=timeout_s)
+        return _open(self._store.get(key)) if self._store.check([key]) else None
 
     def publish(self, key: str, value: bytes) -> bytes:
         """Give `value` to the other ranks, unless there is one already, and return the one that counts.

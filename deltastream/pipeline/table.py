@@ -22,6 +22,7 @@ from deltastream.options import PLANNING_THREADS
 from deltastream.pipeline.counts import count_deleted, count_records
 from deltastream.pipeline.filtering import count_dropped
 from deltastream.pipeline.selector import RowFilter, Selector
+from deltastream.pipeline.shared_counts import RankStore, count_dropped_once
 from deltastream.plan import PartitionFilter, file_outcomes, keep_files
 from deltastream.predicate import (
     Expression,
@@ -56,6 +57,8 @@ class RowsRequest:
     partition_filter: PartitionFilter | None = None
     on_snapshot: Callable[[Snapshot], object] | None = None
     """Called in a thread of the pool with the version that was found, before it is planned; may refuse it."""
+    open_store: Callable[[], RankStore | None] | None = None
+    """What the ranks that read together share; None: this one reads for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class FoundFiles:
     """As in `PlannedRows`."""
     row_filter: RowFilter | None
     """None: no filter, or one that every row of the files passes."""
+    condition: Expression | None
+    """The filter as it was parsed."""
 
 
 def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
@@ -110,9 +115,25 @@ async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
     selector = Selector(snapshot, num_records, row_filter, files, vectors)
     if row_filter is not None:
         undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
-        dropped = await count_dropped(selector, undecided, pool)
+        dropped = await _count_dropped(request, found, selector, undecided, pool)
         live_rows[undecided] = num_records[undecided] - dropped
     return PlannedRows(snapshot, found.schema, num_records, live_rows, row_filter, files, selector)
+
+
+async def _count_dropped(
+    request: RowsRequest,
+    found: FoundFiles,
+    selector: Selector,
+    files: npt.NDArray[np.int64],
+    pool: DecodePool,
+) -> npt.NDArray[np.int64]:
+    # A store is looked for only where there is something to share.
+    store = request.open_store() if request.open_store is not None and len(files) else None
+    if store is None:
+        return await count_dropped(selector, files, pool)
+    return await count_dropped_once(
+        selector, files, pool, store=store, snapshot=found.snapshot, condition=found.condition
+    )
 
 
 async def find_files(request: RowsRequest, storage: Storage, pool: DecodePool) -> FoundFiles:
@@ -132,7 +153,7 @@ async def find_files(request: RowsRequest, storage: Storage, pool: DecodePool) -
         snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
     snapshot, row_filter = await pool.run(_prune, snapshot, condition, statistics_of)
     schema = _select_columns(snapshot.schema, request.columns)
-    return FoundFiles(snapshot, schema, row_filter)
+    return FoundFiles(snapshot, schema, row_filter, condition)
 
 
 def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:

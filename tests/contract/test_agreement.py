@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,62 +100,90 @@ leave([attempt, one.dataset.version])
     assert ended.left == [[1, 2], [1, 2]]
 
 
-def test_a_rank_whose_loader_is_of_another_table_says_so(table: Path) -> None:
-    source = """
+DIFFERING = """
+import deltastream.dataset.job_store as module
+
+def caught(make):
+    try:
+        return make().dataset.version
+    except Exception as error:
+        return [type(error).__name__, str(error), getattr(error, "__notes__", [])]
+
 write_files(table + str(rank), [numbered(0, 80)])
-try:
-    loader(table + str(rank))
-    leave("none")
-except Exception as error:
-    leave([type(error).__name__, str(error), error.__notes__])
+another = caught(lambda: loader(table + str(rank)))
+missing = caught(lambda: loader(table + "-not-there"))
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    others = caught(lambda: loader(use_fixed_rank=True, rank=0, num_ranks=3))
+alone = caught(lambda: loader(use_fixed_rank=True, rank=0, num_ranks=1))
+module.JobStore.wait.__kwdefaults__["timeout_s"] = 1
+in_vain = caught(loader) if rank else None
+leave([another, missing, [others, alone, [str(warning.message) for warning in warned]], in_vain])
 """
-    ended = run(table, source, 2)
-    assert ended.left[0] == "none"
-    kind, message, notes = ended.left[1]
+
+
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Any, Any]]]:
+    """What came of loaders that two ranks made, one after the other, and not the same ones."""
+    table = write_numbered(tmp_path_factory.mktemp("differing") / "table", SIZES)
+    ended = run(table, DIFFERING, 2)
+    assert ended.returncode == 0, ended.err
+    return table, list(zip(*ended.left, strict=True))
+
+
+def test_a_rank_whose_loader_is_of_another_table_says_so(differing: Any) -> None:
+    table, ((first, other), *_) = differing
+    assert first == 0
+    kind, message, notes = other
     assert kind == "OptionError"
     assert f"makes a loader of {table}1 where rank 0 made one of {table}0" in message
     assert notes == [f"Rank 0 found version 0 of {table}0."]
 
 
-def test_all_ranks_fail_as_rank_0_does(table: Path) -> None:
-    source = """
-try:
-    loader(table + "-not-there")
-except Exception as error:
-    leave([type(error).__name__, str(error)])
-"""
-    ended = run(table, source, 2)
-    assert [left[0] for left in ended.left] == ["TableNotFoundError"] * 2
-    assert ended.left[1][1] == f"on rank 0: {ended.left[0][1]}"
+def test_all_ranks_fail_as_rank_0_does(differing: Any) -> None:
+    _, (_, (first, other), *_) = differing
+    assert first[0] == other[0] == "TableNotFoundError"
+    assert other[1] == f"on rank 0: {first[1]}"
+
+
+def test_ranks_that_the_job_cannot_have_find_the_version_by_themselves(differing: Any) -> None:
+    _, (_, _, found, _) = differing
+    for others, alone, warned in found:
+        assert others == alone == len(SIZES) - 1
+        assert [message[:39] for message in warned] == ["3 ranks without a store in common: each"]
 
 
 def test_a_rank_that_waits_for_a_loader_rank_0_never_makes_ends_with_what_to_do(
-    table: Path,
+    differing: Any,
 ) -> None:
-    source = """
-import deltastream.dataset.job_store as module
-module.JobStore.wait.__kwdefaults__["timeout_s"] = 1
-loader()
-if rank == 1:
-    try:
-        loader()
-    except Exception as error:
-        leave([type(error).__name__, str(error)])
-"""
-    ended = run(table, source, 2)
-    kind, message = ended.left[1]
+    _, (*_, (_, in_vain)) = differing
+    kind, message, _ = in_vain
     assert kind == "OptionError"
-    assert message.startswith("rank 1 waited 1 s for rank 0 to share version/1, in vain")
+    assert message.startswith("rank 1 waited 1 s for rank 0 to share version/2, in vain")
 
 
-def test_ranks_other_than_the_jobs_find_the_version_by_themselves(table: Path) -> None:
-    source = """
-fixed = dict(use_fixed_rank=True, rank=0, num_ranks=3)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    loader(**fixed)
-alone = loader(use_fixed_rank=True, rank=0, num_ranks=1)
-leave([[str(warning.message)[:39] for warning in caught], len(alone)])
+FILTERING = """
+path = table
+if rank and len(sys.argv) > 3:
+    # A copy of the log alone: nothing of the data can be read.
+    import shutil
+    path = shutil.copytree(f"{table}/_delta_log", f"{table}-{rank}/_delta_log").removesuffix("/_delta_log")
+try:
+    made = [loader(path, version=1, filter="x >= 32 and x < 96", shuffle=True) for _ in range(2)]
+    leave([[one.dataset.num_rows, len(one)] for one in made])
+except Exception as error:
+    leave([type(error).__name__, str(error)])
 """
-    ended = run(table, source, 2)
-    assert ended.left == [[["3 ranks without a store in common: each"], 16]] * 2, ended.err
+
+
+def test_rank_0_alone_reads_a_filters_columns_and_the_others_learn_the_counts(table: Path) -> None:
+    ended = run(table, FILTERING, 3, "log alone")
+    assert ended.returncode == 0, ended.err
+    assert ended.left == [[[64, 3], [64, 3]]] * 3
+
+
+def test_a_file_that_rank_0_cannot_count_is_an_error_on_all_ranks(table: Path) -> None:
+    next(table.glob("*.parquet")).unlink()
+    ended = run(table, FILTERING, 2)
+    assert [kind for kind, _ in ended.left] == ["FileMissingError"] * 2, ended.err
+    assert ended.left[1][1] == f"on rank 0: {ended.left[0][1]}"

@@ -18,29 +18,23 @@ def ranks() -> list[JobStore]:
     return [JobStore(store, rank=rank) for rank in range(3)]
 
 
-def never() -> bytes:
-    raise AssertionError("only rank 0 makes it")
-
-
-def test_what_rank_0_makes_reaches_the_others_whether_they_wait_or_come_later(
+def test_what_rank_0_publishes_reaches_the_others_whether_they_wait_or_come_later(
     ranks: list[JobStore],
 ) -> None:
     value = bytes(range(256))
+    assert ranks[0].find("key") is None
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ranks[1].share, "key", never)
-        assert ranks[0].share("key", lambda: value) == value
+        waiting = pool.submit(ranks[1].wait, "key")
+        assert ranks[0].publish("key", value) == value
         assert waiting.result(timeout=10) == value
-    assert ranks[2].share("key", never) == value
+    assert ranks[2].wait("key") == ranks[0].find("key") == value
 
 
 def test_a_failure_of_rank_0_is_raised_everywhere_by_its_class(ranks: list[JobStore]) -> None:
-    def fail() -> bytes:
-        raise FileMissingError("part-1 is gone")
-
-    with pytest.raises(FileMissingError, match=r"^part-1 is gone"):
-        ranks[0].share("key", fail)
-    with pytest.raises(FileMissingError, match=r"^on rank 0: part-1 is gone"):
-        ranks[1].share("key", never)
+    ranks[0].publish_failure("key", FileMissingError("part-1 is gone"))
+    for rank in ranks[1:]:
+        with pytest.raises(FileMissingError, match=r"^on rank 0: part-1 is gone"):
+            rank.wait("key")
 
 
 def test_of_several_processes_that_are_rank_0_the_first_decides(ranks: list[JobStore]) -> None:
@@ -52,7 +46,7 @@ def test_of_several_processes_that_are_rank_0_the_first_decides(ranks: list[JobS
 
 def test_a_rank_does_not_wait_for_ever(ranks: list[JobStore]) -> None:
     with pytest.raises(OptionError, match=r"rank 1 waited 0\.01 s for rank 0 to share key"):
-        ranks[1].share("key", never, timeout_s=0.01)
+        ranks[1].wait("key", timeout_s=0.01)
 
 
 def test_the_job_of_an_agent_without_a_store_to_reach_is_an_error(

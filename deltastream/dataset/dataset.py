@@ -32,7 +32,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_ROWS,
     OrderOptions,
 )
-from deltastream.pipeline import PipelineStatistics, ReadOptions, RowsRequest
+from deltastream.pipeline import PipelineStatistics, RowsRequest
 from deltastream.plan import PartitionFilter
 from deltastream.predicate import Filter
 
@@ -268,14 +268,7 @@ class DeltaDataset(IterableDataset[Any]):
             OptionError: There is no such batch.
             ReadError: A file is missing, or is not what the log promised.
         """
-        state = self.progress.state(1)
-        return locate(
-            self._plan,
-            ReadOptions(self._topology.budget(1), self._topology.threads(1)[0]),
-            epoch=state.epoch if epoch is None else epoch,
-            microbatch=state.next_microbatch if microbatch is None else microbatch,
-            lanes=state.lanes,
-        )
+        return locate(self.progress, self._topology, microbatch=microbatch, epoch=epoch)
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the latest iteration in this process did, and how long it waited.

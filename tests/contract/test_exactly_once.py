@@ -96,7 +96,8 @@ def test_every_row_exactly_once_or_the_padding_that_is_documented(
                 assert sum(lengths) == left
                 assert max(lengths) - min(lengths) <= 1
             # Before the last stage it stops behind a step that all ranks did, with something left to do.
-            stop = max(lengths) if is_last else min(steps, (left - 1) // num_ranks)
+            room = left // num_ranks - 1 if drop_last else (left - 1) // num_ranks
+            stop = max(lengths) if is_last else min(steps, room)
             iterators = [iter(rank) for rank in ranks]
             for step in range(stop):
                 found += [

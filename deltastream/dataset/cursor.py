@@ -42,15 +42,20 @@ class Cursor:
     def take(self) -> None:
         """Count a batch."""
         if self.num_taken == 0:
-            self._on_begin(self.began)
+            self._begin()
         self.num_taken += 1
 
     def end(self) -> None:
         """Note that no more were there to take; an iterator that was closed ends like one that is used up."""
         if self.num_taken == len(self.schedule.steps()):
             if self.num_taken == 0:
-                self._on_begin(self.began)
+                self._begin()
             self.is_ended = True
+
+    def _begin(self) -> None:
+        # Who is told holds this cursor: a cycle, and in it shared memory, that only the garbage collector would free.
+        on_begin, self._on_begin = self._on_begin, lambda _: None
+        on_begin(self.began)
 
     def next_microbatch(self) -> int:
         """Return the number of the batch that this consumer takes next."""

@@ -76,10 +76,11 @@ def test_before_and_after_a_kill_are_one_undisturbed_sequence(
                 kill = draw_kill(draw, num_ranks, topology["num_workers"], num_steps)
                 kills -= 1
             trail.append((num_ranks, topology, kill))
-            attempt = run_attempt(table, num_ranks, order | topology, state=state, kill=kill)
+            states = [state] * num_ranks
+            attempt = run_attempt(table, num_ranks, order | topology, states=states, kill=kill)
             found += [ids for step in attempt.steps for ids in step]
-            for states in attempt.states:
-                assert all(one == states[0] for one in states), trail
+            for common in attempt.states:
+                assert all(one == common[0] for one in common), trail
             if attempt.states:
                 state = json.loads(json.dumps(attempt.states[-1][0]))
             if draw.random() < 0.5:
@@ -87,6 +88,27 @@ def test_before_and_after_a_kill_are_one_undisturbed_sequence(
         # Behind the end ranks without a batch repeat their previous one.
         assert found[:NUM_BATCHES] == expected, trail
         assert all(ids in expected for ids in found[NUM_BATCHES:]), trail
+
+
+@pytest.mark.timeout(600)
+def test_before_and_after_a_kill_are_one_sequence_through_a_stateful_dataloader(
+    table: Path, seed: int, stress: bool
+) -> None:
+    draw = random.Random(seed)
+    for number in range(40 if stress else 4):
+        order = order_options(number, draw.choice([4, 12]))
+        num_ranks, num_workers = draw.choice([1, 2]), draw.choice([0, 1, 2])
+        options = order | {"num_workers": num_workers}
+        kill = draw_kill(draw, num_ranks, num_workers, NUM_BATCHES // num_ranks)
+        states: list[Any] = [None] * num_ranks
+        first = run_attempt(table, num_ranks, options, states=states, kill=kill, is_stateful=True)
+        if first.states:
+            # Each rank's own: a loader's state is that of its workers.
+            states = json.loads(json.dumps(first.states[-1]))
+        second = run_attempt(table, num_ranks, options, states=states, is_stateful=True)
+        found = [ids for step in first.steps + second.steps for ids in step]
+        assert found[:NUM_BATCHES] == undisturbed(table, order), (options, kill)
+        assert all(ids in found for ids in found[NUM_BATCHES:])
 
 
 ELASTIC = """

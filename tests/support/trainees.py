@@ -6,17 +6,20 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from deltastream import FieldSpec, create_pytorch_dataloader
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from deltastream import DeltaDataLoader, DeltaDataset, FieldSpec
 
 __all__ = ["Attempt", "Kill", "run_attempt"]
 
 _LIMIT_S = 60.0
+_TORCHS = ("num_workers", "persistent_workers", "prefetch_factor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,14 @@ def run_attempt(
     num_ranks: int,
     options: Mapping[str, Any],
     *,
-    state: dict[str, Any] | None,
+    states: Sequence[dict[str, Any] | None],
     kill: Kill | None = None,
+    is_stateful: bool = False,
 ) -> Attempt:
-    """Train in `num_ranks` new processes, from `state`, to the end of the epoch or until `kill`."""
+    """Train in `num_ranks` new processes, each from its state, to the end of the epoch or until `kill`.
+
+    With `is_stateful` through torchdata's StatefulDataLoader.
+    """
     # Forked from a process that has no threads and read no table: as good as a new interpreter, and faster.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["deltastream.loader", __name__])
@@ -58,7 +65,8 @@ def run_attempt(
     for rank in range(num_ranks):
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_train, args=(root, rank, num_ranks, dict(options), state, theirs)
+            target=_train,
+            args=(root, rank, num_ranks, dict(options), states[rank], is_stateful, theirs),
         )
         process.start()
         theirs.close()
@@ -102,29 +110,27 @@ def _train(
     num_ranks: int,
     options: dict[str, Any],
     state: dict[str, Any] | None,
+    is_stateful: bool,
     pipe: Connection,
 ) -> None:
     warnings.filterwarnings("ignore", message=".*do not divide", category=UserWarning)
     warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
-    if options["num_workers"]:
-        options["multiprocessing_context"] = "fork"
-    loader = create_pytorch_dataloader(
-        root,
-        fields=[FieldSpec("id")],
-        use_fixed_rank=True,
-        rank=rank,
-        num_ranks=num_ranks,
-        **options,
-    )
+    warnings.filterwarnings("ignore", message="'set_vital' is deprecated", category=UserWarning)
+    torchs = {name: options.pop(name) for name in _TORCHS if name in options}
+    if torchs["num_workers"]:
+        torchs["multiprocessing_context"] = "fork"
+    dataset = DeltaDataset(root, [FieldSpec("id")], rank=rank, num_ranks=num_ranks, **options)
+    loader: Any
+    if is_stateful:
+        loader = StatefulDataLoader(dataset, batch_size=None, **torchs)
+    else:
+        loader = DeltaDataLoader(dataset, **torchs)
     if state is not None:
         loader.load_state_dict(state)
-    num_steps = len(loader)
     batches = iter(loader)
     pipe.send([child.pid for child in multiprocessing.active_children()])
-    for _ in range(num_steps):
-        pipe.recv()
-        ids = next(batches)["id"].tolist()
-        pipe.send((ids, loader.state_dict()))
     pipe.recv()
-    assert next(batches, None) is None
+    for batch in batches:
+        pipe.send((batch["id"].tolist(), loader.state_dict()))
+        pipe.recv()
     pipe.send(None)

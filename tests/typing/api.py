@@ -46,6 +46,13 @@ def dataset_is_iterable(path: str) -> IterableDataset[Any]:
     return dataset
 
 
+def a_loader_goes_on(path: str, state: dict[str, Any]) -> dict[str, Any]:
+    loader = create_pytorch_dataloader(path)
+    loader.load_state_dict(state)
+    assert_type(len(loader.dataset.locate()), int)
+    return loader.state_dict()
+
+
 def a_field_takes_every_option(ragged: RaggedForm) -> list[FieldSpec]:
     return [
         FieldSpec("s.a", dtype=torch.bfloat16, fill_null=float("nan")),

@@ -49,7 +49,7 @@ def dataset_is_iterable(path: str) -> IterableDataset[Any]:
 def a_loader_goes_on(path: str, state: dict[str, Any]) -> dict[str, Any]:
     loader = create_pytorch_dataloader(path)
     loader.load_state_dict(state)
-    assert_type(len(loader.dataset.locate()), int)
+    assert_type(loader.dataset.locate().version, int)
     return loader.state_dict()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,7 +14,6 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from deltastream.dataset.agreement import plan_agreed
 from deltastream.dataset.batches import BatchIterator
-from deltastream.dataset.cursor import Cursor
 from deltastream.dataset.job_store import find_job_store
 from deltastream.dataset.locate import locate
 from deltastream.dataset.plan import BatchPlan
@@ -34,7 +32,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_ROWS,
     OrderOptions,
 )
-from deltastream.pipeline import PipelineStatistics, ReadOptions, RowsRequest
+from deltastream.pipeline import PipelineStatistics, RowsRequest
 from deltastream.plan import PartitionFilter
 from deltastream.predicate import Filter
 
@@ -153,7 +151,8 @@ class DeltaDataset(IterableDataset[Any]):
             rank=rank,
             num_ranks=num_ranks,
         )
-        self._progress = Progress(request, plan, self._topology)
+        self.progress = Progress(request, plan, self._topology)
+        """What a `DeltaDataLoader` counts in."""
         self._last: weakref.ref[BatchIterator] | None = None
 
     def __repr__(self) -> str:
@@ -190,14 +189,7 @@ class DeltaDataset(IterableDataset[Any]):
 
     def __len__(self) -> int:
         """Return the number of batches that this rank has in a whole epoch, exactly."""
-        return self._progress.epoch_steps()
-
-    def num_steps(self) -> int:
-        """Return how many batches the iteration at hand has for this rank, or else the next one.
-
-        Fewer than a whole epoch where it goes on from a state. A `DeltaDataLoader` has this as its length.
-        """
-        return self._progress.num_steps()
+        return self.progress.epoch_steps()
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start; those after it count on from there.
@@ -205,7 +197,7 @@ class DeltaDataset(IterableDataset[Any]):
         Right after `load_state_dict` of a state in that very epoch the iteration goes on from the state all the same.
         Reaches running workers too.
         """
-        self._progress.set_epoch(epoch)
+        self.progress.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this dataset is in the sequence of its epochs: a few hundred bytes, to be kept as JSON.
@@ -216,12 +208,8 @@ class DeltaDataset(IterableDataset[Any]):
         """
         worker = get_worker_info()
         if worker is None:
-            return self.loader_state_dict(1)
-        return self._progress.worker_state(worker).to_dict()
-
-    def loader_state_dict(self, num_workers: int) -> dict[str, Any]:
-        """Return the state of a loader that counts for its workers, as a `DeltaDataLoader` does."""
-        return self._progress.state(num_workers).to_dict()
+            return self.progress.state(num_workers=1).to_dict()
+        return self.progress.worker_state(worker).to_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Make the next iteration go on where `state` was taken, and those after it count on from there.
@@ -234,11 +222,7 @@ class DeltaDataset(IterableDataset[Any]):
             OptionError: The state does not fit: the message names every difference, with both values.
             VersionNotFoundError: The commits of the state's version were cleaned.
         """
-        self._progress.load(LoaderState.from_dict(state), get_worker_info())
-
-    def hand_to_workers(self, num_workers: int) -> AbstractContextManager[Cursor]:
-        """Begin an iteration for the workers that are started within; a `DeltaDataLoader` does this, and counts."""
-        return self._progress.hand_to_workers(num_workers)
+        self.progress.load(LoaderState.from_dict(state), get_worker_info())
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate this consumer's share of the next epoch, or of what is left of the one that a state is in.
@@ -266,10 +250,10 @@ class DeltaDataset(IterableDataset[Any]):
         self.check_ranks()
         worker = get_worker_info()
         if worker is None:
-            iterator = read_share(self._plan, self._progress.begin(), self._topology)
+            iterator = read_share(self._plan, self.progress.begin(), self._topology)
             self._last = weakref.ref(iterator)
             return iterator
-        return read_in_worker(self._progress, self._topology, worker)
+        return read_in_worker(self.progress, self._topology, worker)
 
     def locate(self, microbatch: int | None = None, *, epoch: int | None = None) -> Provenance:
         """Return where the rows of a batch come from, without reading them. Blocks.
@@ -284,14 +268,7 @@ class DeltaDataset(IterableDataset[Any]):
             OptionError: There is no such batch.
             ReadError: A file is missing, or is not what the log promised.
         """
-        state = self._progress.state(1)
-        return locate(
-            self._plan,
-            ReadOptions(self._topology.budget(1), self._topology.threads(1)[0]),
-            epoch=state.epoch if epoch is None else epoch,
-            microbatch=state.next_microbatch if microbatch is None else microbatch,
-            lanes=state.lanes,
-        )
+        return locate(self.progress, self._topology, microbatch=microbatch, epoch=epoch)
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage of the latest iteration in this process did, and how long it waited.
@@ -322,4 +299,4 @@ class DeltaDataset(IterableDataset[Any]):
 
     @property
     def _plan(self) -> BatchPlan:
-        return self._progress.plan
+        return self.progress.plan

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deltastream.dataset.plan import BatchPlan
+from deltastream.dataset.progress import Progress
 from deltastream.dataset.provenance import OriginBuilder, Origins, Provenance, Trail
+from deltastream.dataset.topology import Topology
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.errors import OptionError
@@ -31,9 +32,9 @@ class _OriginChunks:
 
 
 def locate(
-    plan: BatchPlan, options: ReadOptions, *, epoch: int, microbatch: int, lanes: int
+    progress: Progress, topology: Topology, *, microbatch: int | None, epoch: int | None
 ) -> Provenance:
-    """Return where the rows of a microbatch come from. Blocks.
+    """Return where the rows of a microbatch come from, by default of the next one. Blocks.
 
     Reads the footers of the blocks that it lies in, and the deletion vectors and filter columns of their files.
 
@@ -41,11 +42,15 @@ def locate(
         OptionError: There is no such microbatch.
         ReadError: A file is missing, or is not what the log promised.
     """
+    plan, state = progress.plan, progress.state(1)
+    epoch = state.epoch if epoch is None else epoch
+    microbatch = state.next_microbatch if microbatch is None else microbatch
     if not 0 <= microbatch < plan.num_microbatches:
         raise OptionError(
             f"an epoch has microbatches 0 to {plan.num_microbatches - 1}, got {microbatch}"
         )
-    order = plan.epoch(epoch, lanes=lanes)
+    options = ReadOptions(topology.budget(1), topology.threads(1)[0])
+    order = plan.epoch(epoch, lanes=state.lanes)
     span = order.microbatch(microbatch)
     key: LaneKey = (span.lane, False)
     trail = Trail()

@@ -66,7 +66,7 @@ class DeltaDataLoader(DataLoader[Any]):
         """Start the next epoch, or what is left of the one that a state is in."""
         self.dataset.check_ranks()
         if self.num_workers > 0:
-            with self.dataset.hand_to_workers(self.num_workers) as cursor:
+            with self.dataset.progress.hand_to_workers(self.num_workers) as cursor:
                 return count_batches(super().__iter__(), cursor)
         if self.pin_memory:
             return super().__iter__()
@@ -76,7 +76,7 @@ class DeltaDataLoader(DataLoader[Any]):
 
     def __len__(self) -> int:
         """Return the number of batches of this rank, exactly: of the iteration at hand, or else of the next one."""
-        return self.dataset.num_steps()
+        return self.dataset.progress.num_steps()
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`: from its start, or from a state in it that was just loaded."""
@@ -97,7 +97,7 @@ class DeltaDataLoader(DataLoader[Any]):
                 "in_order=False gives batches as they are ready, so no position in the order says which ones were "
                 "given: a loader that is to be resumed needs in_order=True"
             )
-        return self.dataset.loader_state_dict(max(1, self.num_workers))
+        return self.dataset.progress.state(max(1, self.num_workers)).to_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Make the next iteration go on where `state` was taken: see `DeltaDataset.load_state_dict`.

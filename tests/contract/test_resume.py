@@ -18,12 +18,14 @@ from deltastream import (
     DeltaDataLoader,
     DeltaDataset,
     FieldSpec,
+    MemoryBudgetError,
     OptionError,
     VersionNotFoundError,
     create_pytorch_dataloader,
 )
 from tests.support.loaders import batch_ids
 from tests.support.tables import write_numbered
+from tests.support.vectors import numbered_files, write_files_with_vectors
 
 SIZES = (310, 250, 400, 1, 130, 512, 64)
 NUM_ROWS = sum(SIZES)
@@ -375,6 +377,37 @@ def test_a_state_also_reaches_the_workers_of_torchs_own_dataloader(
     data.load_state_dict(first.state_dict())
     expected = [batch_ids(one) for one in [loader(table)] * 2]
     # torch warns where a later epoch is longer than what `len` once said.
-    assert len(plain) == len(expected[0]) == data.num_steps() + 10
+    assert len(plain) == len(expected[0]) == data.progress.num_steps() + 10
     assert taken + batch_ids(plain) == expected[0]
     assert batch_ids(plain) == expected[1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
+def test_nothing_before_the_position_is_read(tmp_path: Path, share: float) -> None:
+    # 300 files of one row group each, in blocks of 64 files.
+    root = write_files_with_vectors(tmp_path / "t", numbered_files([10] * 300, [None] * 300))
+    options = {"batch_size": 10, "lanes": 1, "shuffle_rows": 20, "decode_threads": 1}
+    expected = batch_ids(loader(root, **options))
+    one = loader(root, **options, memory_budget=320)
+    position = int(share * len(expected))
+    one.load_state_dict(one.state_dict() | {"next_microbatch": position})
+    batches = iter(one)
+    assert take(batches, 1) == [expected[position]]
+    statistics = batches.statistics()
+    # The window in hand and those that the budget lets be read ahead; this block's footers and the next one's.
+    assert statistics.num_row_groups <= 8
+    assert statistics.num_footers <= 2 * 65
+    batches.close()
+
+
+def test_windows_that_do_not_fit_with_fewer_readers_are_refused(table: Path) -> None:
+    options = {"lanes": 12, "shuffle_nbytes": 1600, "memory_budget": 6 * 1600}
+    state = rank_loader(table, 0, 2, **options).state_dict()
+    rank_loader(table, 0, 2, **options).load_state_dict(state)
+    alone = loader(table, **options)
+    alone.load_state_dict(state)
+    with pytest.raises(MemoryBudgetError, match=r"12 open lanes of 12.*memory_budget alone"):
+        iter(alone)
+    more = loader(table, **options | {"memory_budget": 12 * 1600})
+    more.load_state_dict(state)
+    assert len(batch_ids(more)) == len(more)

@@ -263,7 +263,7 @@ def test_eight_processes_of_which_three_are_killed(tmp_path: Path, seed: int, st
     folder = tmp_path / "cache"
     cap = sum(-(-(len(data_of(number)) + 43) // 4096) * 4096 for number in range(400)) // 2
     command = [sys.executable, "-W", "error", "-c", WORKER, str(folder), str(cap)]
-    steps = "60000" if stress else "4000"
+    steps = "12000" if stress else "1500"
     draw = random.Random(seed)
     workers = [subprocess.Popen([*command, str(seed + n), steps]) for n in range(8)]
     doomed = workers[:3]

@@ -1,0 +1,28 @@
+"""Owns the key of a range of bytes: everything that tells it from any other range of any other object."""
+
+from __future__ import annotations
+
+import json
+
+from deltastream.storage.store import Store
+from deltastream.types import ByteRange
+
+__all__ = ["range_key"]
+
+_PLACES = ("endpoint", "account_name")
+"""How the names of options end that say which server or account a bucket belongs to."""
+
+
+def range_key(store: Store, path: str, *, object_nbytes: int, byte_range: ByteRange) -> bytes:
+    """Return the key of `byte_range` of the object at the key `path` of the store, `object_nbytes` long by the log.
+
+    No secret is part of it: options count only where they name an endpoint or an account.
+    """
+    options = {**store.options, **{k: v for k, v in store.fsspec_options.items() if type(v) is str}}
+    places = sorted(
+        (name, value)
+        for name, value in options.items()
+        if name.removesuffix("_url").endswith(_PLACES)
+    )
+    found = [store.protocol, store.bucket, places, path, object_nbytes]
+    return json.dumps([*found, byte_range.start, byte_range.stop]).encode()

@@ -8,6 +8,8 @@
     │   ├── VersionNotFoundError   the version (or timestamp) never was, or was cleaned
     │   ├── LogCorruptError        the log contradicts itself or the protocol
     │   └── UnsupportedFeatureError  a feature we lack, of the table or of a file: refused, never read wrong
+    ├── StorageError (OSError)     a store did not give what was asked for, after all retries
+    │   └── ObjectChangedError     an object is not the one that the log names: its size or ETag differs
     ├── ReadError                  one data file; names table, version, file, row group and stage
     │   ├── FileMissingError       a file of this version is gone (vacuumed, deleted)
     │   └── FileCorruptError       bytes, footer or counts are not what the log promised
@@ -27,9 +29,11 @@ __all__ = [
     "LogCorruptError",
     "MemoryBudgetError",
     "NullValueError",
+    "ObjectChangedError",
     "OptionError",
     "ReadError",
     "SchemaError",
+    "StorageError",
     "TableError",
     "TableNotFoundError",
     "TransformError",
@@ -60,6 +64,14 @@ class LogCorruptError(TableError):
 
 class UnsupportedFeatureError(TableError):
     """The table, or one of its files, needs something that deltastream does not read."""
+
+
+class StorageError(DeltaStreamError, OSError):
+    """A store did not give what was asked for; the message names object, operation, attempts, time and last cause."""
+
+
+class ObjectChangedError(StorageError):
+    """An object's size or ETag is not what the log promised, or changed while it was read."""
 
 
 class ReadError(DeltaStreamError):

@@ -7,22 +7,31 @@ from dataclasses import dataclass
 from deltastream.errors import OptionError
 
 __all__ = [
+    "BACKOFF_MAX_S",
+    "BACKOFF_S",
     "BLOCK_FILES",
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
     "FILTER_COUNT_TIMEOUT_S",
     "FOOTER_CACHE_NBYTES",
+    "GIVE_UP_S",
     "HOT_NBYTES",
     "INSPECTED_FOOTERS",
     "INSPECTED_STATISTICS_FILES",
     "JOB_STORE_TIMEOUT_S",
     "KEPT_NBYTES",
     "LANES_PER_CONSUMER",
+    "MAX_ATTEMPTS",
+    "MAX_REQUESTS",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
+    "MIN_REQUESTS",
     "PLANNING_THREADS",
     "SEQUENTIAL_BLOCK_ROWS",
+    "SLOW_NBYTES_PER_S",
+    "STALL_S",
+    "START_REQUESTS",
     "OrderOptions",
 ]
 
@@ -74,6 +83,29 @@ FILTER_COUNT_TIMEOUT_S = 7200.0
 
 PLANNING_THREADS = 2
 """Threads that read the log: one parses while one reads."""
+
+MAX_ATTEMPTS = 12
+"""Attempts in a row that bring nothing: where a third of all requests fail, one of 500,000 fails so often."""
+
+GIVE_UP_S = 25.0
+"""Time without a new byte after which a request fails: a minute of silence is an outage, and 30 s is what one wants to
+wait for being told."""
+
+STALL_S = 4.0
+"""Time without a byte after which an attempt is broken off: ten times the slowest hundredth of a store whose median is
+30 ms, and six times before a request fails."""
+
+SLOW_NBYTES_PER_S = 256 << 10
+"""The slowest rate that is waited for: 16 requests that share 32 Mbit/s."""
+
+BACKOFF_S = 0.1
+BACKOFF_MAX_S = 4.0
+"""Waits between attempts are drawn below 0.1 s, 0.2 s and so on, up to this."""
+
+MIN_REQUESTS = 2
+START_REQUESTS = 16
+MAX_REQUESTS = 64
+"""Requests in flight to one store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from deltastream.log.checkpoint_file import (
 )
 from deltastream.log.commit import CommitFile, parse_json_checkpoint
 from deltastream.log.listing import LOG_FOLDER, Checkpoint
-from deltastream.log.ordered import map_ordered
+from deltastream.engine.ordered import map_ordered
 from deltastream.storage import Storage
 
 __all__ = ["CheckpointReader", "CheckpointUnreadableError", "open_checkpoint"]

@@ -6,29 +6,52 @@ import builtins
 from collections.abc import Sequence
 from typing import Protocol
 
+from deltastream.storage.transport import Buffer
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["Storage"]
 
 
 class Storage(Protocol):
-    """One table's folder, read by paths relative to it (an absolute path or URI reads outside of it)."""
+    """One table's folder, read by paths relative to it (an absolute path or URI reads outside of it).
+
+    Paths are decoded: a percent sign is one of the name. Belongs to the loop that it is used on, and is closed there.
+    All but FileNotFoundError, which names the object as its `filename`, is a `StorageError` where a network is between,
+    and else an OSError.
+    """
 
     @property
     def uri(self) -> str:
         """The table's absolute URI or path, for messages."""
 
-    async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
-        """Return the object's bytes, or those of `byte_range`; FileNotFoundError where there is none."""
+    async def read(
+        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+    ) -> Buffer:
+        """Return the object's bytes, or those of `byte_range`: exactly as many.
 
-    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+        Args:
+            object_nbytes: The size of the whole object that the log promises; another one is an error.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            ObjectChangedError: The object ends before `byte_range` does, or its size is not `object_nbytes`.
+        """
+
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         """Return the bytes of several small objects, in order; an OSError names the object as its `filename`."""
 
-    async def list(self, folder: str) -> list[ObjectInfo]:
-        """List the objects right in `folder`, sorted by path; FileNotFoundError where there is no such folder."""
+    async def list(self, folder: str, *, after: str = "") -> list[ObjectInfo]:
+        """List the objects right in `folder` whose names come after `after`, sorted by name.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+        """
 
     async def info(self, path: str) -> ObjectInfo:
         """Return size and modification time; FileNotFoundError where there is no such object."""
 
     def local_path(self, path: str) -> str | None:
         """Return the path to open directly, or None where bytes come over a network."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

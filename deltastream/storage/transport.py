@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from deltastream.types import ByteRange, ObjectInfo
 
-__all__ = ["AccessDeniedError", "Body", "Buffer", "TransientError", "Transport"]
+__all__ = [
+    "AccessDeniedError",
+    "Buffer",
+    "OutOfRangeError",
+    "Response",
+    "TransientError",
+    "Transport",
+]
 
 Buffer: TypeAlias = bytes | memoryview
 """What a client received, not copied."""
@@ -30,33 +38,61 @@ class AccessDeniedError(PermissionError):
     """The store refused the credentials: 401, 403, or a token that expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What one request gave: it may be shorter than what was asked for, and the caller checks that."""
+class OutOfRangeError(OSError):
+    """The object ends before the range that was asked for begins."""
 
-    data: Buffer
-    object_nbytes: int | None
-    """Size of the whole object; None where the client does not tell."""
-    etag: str | None
+
+class Response(Protocol):
+    """An answer whose body has not been read yet."""
+
+    @property
+    def start(self) -> int:
+        """Where in the object the body begins."""
+        ...
+
+    @property
+    def object_nbytes(self) -> int | None:
+        """Size of the whole object; None where the client does not tell."""
+        ...
+
+    @property
+    def etag(self) -> str | None:
+        """What changes when the object does; None where the client does not tell."""
+        ...
+
+    async def read_some(self) -> Buffer:
+        """Return what came next of the body, nothing at its end, which may come too early: the caller checks."""
+        ...
 
 
 class Transport(Protocol):
     """Asks for one thing with one request, and never asks again: retries, deadlines and limits are its caller's.
 
-    Paths are keys below the store's root (bucket or container), decoded. Belongs to the loop that it was made on, and
-    is closed there. Besides the two errors above it raises FileNotFoundError, and OSError for what will not get better.
+    Paths are keys below the store's root (bucket or container), decoded. Belongs to the loop that it was first used on,
+    and is closed there. Besides the three errors above it raises FileNotFoundError, and OSError for what will not get
+    better.
     """
 
-    async def get(self, path: str, byte_range: ByteRange | None) -> Body:
-        """Return the object's bytes, or those of `byte_range`, of which an object that ends earlier gives fewer."""
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a body comes as it arrives; else it comes at once, or not at all."""
         ...
 
-    async def list(self, prefix: str) -> builtins.list[ObjectInfo]:
-        """List the objects right below the folder `prefix`, all pages of it; none where there is no such folder."""
+    def open(
+        self, path: str, byte_range: ByteRange | None
+    ) -> AbstractAsyncContextManager[Response]:
+        """Ask for the object's bytes, or those of `byte_range`; leaving the context drops what is not read."""
+        ...
+
+    def list(self, folder: str, *, after: str = "") -> AsyncIterator[builtins.list[ObjectInfo]]:
+        """Yield the objects right below `folder`, a page for each request, none where there is no such folder.
+
+        Names up to `after` may be left out, and are where the store can.
+        """
         ...
 
     async def info(self, path: str) -> ObjectInfo:
-        """Return size and modification time."""
+        """Return size and modification time; the name is the last of `path`."""
         ...
 
     async def aclose(self) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from deltastream.log.ordered import map_ordered
+from deltastream.engine.ordered import map_ordered
 
 
 async def test_results_come_in_the_order_of_the_items_whatever_ends_first() -> None:

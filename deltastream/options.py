@@ -11,14 +11,20 @@ __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
+    "FETCH_AHEAD_NBYTES",
+    "FOOTERS_AHEAD_FILES",
+    "FOOTERS_AHEAD_NBYTES",
     "FOOTER_CACHE_NBYTES",
+    "FOOTER_NBYTES",
     "HOT_NBYTES",
     "INSPECTED_FOOTERS",
     "INSPECTED_STATISTICS_FILES",
     "LANES_PER_CONSUMER",
+    "MAX_GAP_NBYTES",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
     "PLANNING_THREADS",
+    "REQUEST_NBYTES",
     "SEQUENTIAL_BLOCK_ROWS",
     "OrderOptions",
 ]
@@ -41,6 +47,23 @@ SEQUENTIAL_BLOCK_ROWS = 4096
 
 FOOTER_CACHE_NBYTES = 32 << 20
 """Bytes of footers kept for later epochs: those of about 1,000 files of 32 column chunks. Reading one costs 0.2 ms."""
+
+FOOTER_NBYTES = 64 << 10
+"""Bytes asked for at the end of a remote file; one that is no longer comes whole. The footer of 34 columns takes 5.5 kB
+a row group; in the time of a request at 30 ms that many bytes are nothing. Arrow looks for footers in as many."""
+
+REQUEST_NBYTES = 8 << 20
+"""Bytes of a request for column chunks, at most: longer ones are divided, and come side by side."""
+
+MAX_GAP_NBYTES = 64 << 10
+"""Bytes between two column chunks that are fetched rather than asked around."""
+
+FETCH_AHEAD_NBYTES = 128 << 20
+"""Encoded bytes that are on their way or wait for a decode thread: 100 ms at 1.3 GB/s."""
+
+FOOTERS_AHEAD_NBYTES = 128 << 20
+FOOTERS_AHEAD_FILES = 128
+"""Remote files whose footers are fetched ahead: as many as have so many bytes, or the next block's if it has more."""
 
 HOT_NBYTES = 1 << 20
 """Decoded bytes that are copied before more are decoded: half of an L2 cache. 34 float columns of 100,000 rows, decoded

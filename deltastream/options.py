@@ -13,8 +13,12 @@ __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
+    "FETCH_AHEAD_NBYTES",
     "FILTER_COUNT_TIMEOUT_S",
+    "FOOTERS_AHEAD_FILES",
+    "FOOTERS_AHEAD_NBYTES",
     "FOOTER_CACHE_NBYTES",
+    "FOOTER_NBYTES",
     "GIVE_UP_S",
     "HOT_NBYTES",
     "INSPECTED_FOOTERS",
@@ -23,11 +27,13 @@ __all__ = [
     "KEPT_NBYTES",
     "LANES_PER_CONSUMER",
     "MAX_ATTEMPTS",
+    "MAX_GAP_NBYTES",
     "MAX_REQUESTS",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
     "MIN_REQUESTS",
     "PLANNING_THREADS",
+    "REQUEST_NBYTES",
     "SEQUENTIAL_BLOCK_ROWS",
     "SLOW_NBYTES_PER_S",
     "STALL_S",
@@ -53,6 +59,23 @@ SEQUENTIAL_BLOCK_ROWS = 4096
 
 FOOTER_CACHE_NBYTES = 32 << 20
 """Bytes of footers kept for later epochs: those of about 1,000 files of 32 column chunks. Reading one costs 0.2 ms."""
+
+FOOTER_NBYTES = 64 << 10
+"""Bytes asked for at the end of a remote file; one that is no longer comes whole. The footer of 34 columns takes 5.5 kB
+a row group; in the time of a request at 30 ms that many bytes are nothing. Arrow looks for footers in as many."""
+
+REQUEST_NBYTES = 8 << 20
+"""Bytes of a request for column chunks, at most: longer ones are divided, and come side by side."""
+
+MAX_GAP_NBYTES = 64 << 10
+"""Bytes between two column chunks that are fetched rather than asked around."""
+
+FETCH_AHEAD_NBYTES = 128 << 20
+"""Encoded bytes that are on their way or wait for a decode thread: 100 ms at 1.3 GB/s."""
+
+FOOTERS_AHEAD_NBYTES = 128 << 20
+FOOTERS_AHEAD_FILES = 128
+"""Remote files whose footers are fetched ahead: as many as have so many bytes, or the next block's if it has more."""
 
 HOT_NBYTES = 1 << 19
 """Decoded bytes that are copied before more are decoded: half of an L2 cache of 1 MiB. 34 float columns of 100,000

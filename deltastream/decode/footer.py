@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deltastream.decode.chunk_sizes import check_statistics, measure_row_groups
+from deltastream.decode.chunk_ranges import chunk_ranges
+from deltastream.decode.chunk_sizes import BUFFER_NBYTES, check_chunks, measure_row_groups
 from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
 from deltastream.options import KEPT_NBYTES
 from deltastream.selection import RowSelection
-from deltastream.types import FileContext, RowGroupSizes
+from deltastream.types import ByteRange, FileContext, RowGroupSizes
 
 __all__ = ["Footer", "read_footer"]
 
@@ -59,6 +60,16 @@ class Footer:
         last = first + int(self.decoded.num_rows[row_group])
         return self.selection.live_rows(first, last)[start:stop]
 
+    def chunk_ranges(self, row_group: int, *, file_nbytes: int) -> list[ByteRange]:
+        """Return the bytes of the wanted columns of a row group; the footer was read with `checks_chunks`."""
+        return chunk_ranges(
+            self.metadata,
+            self.columns.leaves,
+            row_group,
+            created_by=self.created_by,
+            file_nbytes=file_nbytes,
+        )
+
 
 def read_footer(
     source: pa.NativeFile,
@@ -67,12 +78,12 @@ def read_footer(
     num_records: int | None,
     context: FileContext,
     selection: RowSelection | None = None,
-    checks_statistics: bool = False,
+    checks_chunks: bool = False,
 ) -> Footer:
     """Parse a footer, and find the wanted columns in it.
 
-    `num_records` counts the rows that `selection` drops, too. `row_group_statistics` takes a footer that was read with
-    `checks_statistics`.
+    `num_records` counts the rows that `selection` drops, too. `checks_chunks`: look at the metadata of every wanted
+    column chunk, which `row_group_statistics` and `chunk_ranges` trust.
 
     Raises:
         FileCorruptError: It is not a Parquet file, it has another number of rows than the log says, or a column has a
@@ -82,7 +93,10 @@ def read_footer(
     try:
         # `metadata.schema` would refer back to the metadata: megabytes that only the garbage collector would free.
         # INT96 in microseconds: in nanoseconds, Arrow's default, years before 1677 and after 2262 wrap around.
-        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as file:
+        # Buffered: a look at the metadata of column chunks then reads none of them.
+        with pq.ParquetFile(
+            source, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=BUFFER_NBYTES
+        ) as file:
             metadata = file.metadata
             if num_records is not None and metadata.num_rows != num_records:
                 raise FileCorruptError(
@@ -90,8 +104,8 @@ def read_footer(
                     "the order would shift: the file was replaced, or its statistics are wrong"
                 )
             columns = find_columns(projection, file.schema_arrow, context)
-            if checks_statistics:
-                check_statistics(file, columns.leaves)
+            if checks_chunks:
+                check_chunks(file, columns.leaves)
             decoded = measure_row_groups(file, columns.varying_leaves, columns.row_nbytes)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error

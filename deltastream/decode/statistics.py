@@ -27,7 +27,7 @@ _FIRST_IN_ORDER = {"parquet-mr": (1, 10), "parquet-cpp": (1, 3)}
 def row_group_statistics(footer: Footer, path: tuple[str, ...]) -> pa.StructArray:
     """Return ``struct<min, max, null_count>`` for each row group, as `Snapshot.statistics` has it for each file.
 
-    The footer was read with `checks_statistics`. `path` is a wanted column of the table, or a field below one. No
+    The footer was read with `checks_chunks`. `path` is a wanted column of the table, or a field below one. No
     value but NaN lies outside ``[min, max]``, which are of the table's type; each is null where the file says nothing
     sure: no statistics, values inside a list or map, INT96, bounds of bytes by a writer that ordered or cut them
     otherwise.

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from deltastream.errors import FileCorruptError, FileMissingError, ReadError
+from deltastream.errors import DeltaStreamError, ReadError
+from deltastream.fetch.fetched import Fetched
+from deltastream.fetch.refusals import file_missing, wrong_size
 from deltastream.storage import Storage
-from deltastream.types import FileContext, Snapshot
+from deltastream.types import ByteRange, FileContext, Snapshot
 
 __all__ = ["LocalFiles"]
 
 
 class LocalFiles:
-    """Opens the snapshot's files by their index in it. Every method blocks: call it in the decode pool.
+    """Opens the snapshot's files by their index in it. `open` blocks: call it in the decode pool.
 
     Reading a column chunk just before it is decoded costs less than the page faults of a map, as long as the chunk
     stays in the cache until then. A map, made for each row group and dropped after it, costs no copy; its pages belong
     to the page cache, so they are no part of the process's own memory.
     """
+
+    is_remote = False
 
     def __init__(self, snapshot: Snapshot, storage: Storage) -> None:
         self._table_uri = snapshot.table_uri
@@ -33,7 +38,25 @@ class LocalFiles:
         path = self._paths[file].as_py()
         return FileContext(self._table_uri, self._version, path, row_group, stage)
 
-    def open(self, file: int, *, mapped: bool = True) -> pa.NativeFile:
+    async def fetch_tails(
+        self, files: Sequence[int], *, stage: str
+    ) -> Mapping[int, Fetched | DeltaStreamError]:
+        """Return nothing: a footer is read where it lies."""
+        return {}
+
+    def plan_ranges(self, wanted: Sequence[ByteRange]) -> list[ByteRange]:
+        """Return nothing: column chunks are read where they lie."""
+        return []
+
+    async def fetch(
+        self, file: int, ranges: Sequence[ByteRange], *, stage: str, row_group: int | None = None
+    ) -> Fetched | None:
+        """Return None: the file is opened where it lies."""
+        return None
+
+    def open(
+        self, file: int, fetched: Fetched | None = None, *, mapped: bool = True
+    ) -> pa.NativeFile:
         """Open a file: as a map, or to be read in pieces.
 
         Raises:
@@ -47,23 +70,15 @@ class LocalFiles:
         try:
             source = pa.memory_map(path) if mapped else pa.OSFile(path)
         except FileNotFoundError as error:
-            raise FileMissingError(
-                f"{self.context(file, stage='open')}: the file is gone; after a VACUUM only versions that still have "
-                "their files can be read: open a newer version, or restore the file"
-            ) from error
+            raise file_missing(self.context(file, stage="open")) from error
         except OSError as error:
             if expected and _size_or_none(path) == 0:
-                raise FileCorruptError(
-                    f"{self.context(file, stage='open')}: the file is empty, the log says {expected} bytes"
-                ) from error
+                raise wrong_size(self.context(file, stage="open"), 0, expected) from error
             raise ReadError(f"{self.context(file, stage='open')}: {error}") from error
         if source.size() != expected:
             found = source.size()
             source.close()
-            raise FileCorruptError(
-                f"{self.context(file, stage='open')}: the file has {found} bytes, the log says {expected}; "
-                "it was truncated or replaced: restore it from a copy"
-            )
+            raise wrong_size(self.context(file, stage="open"), found, expected)
         return source
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import anyio
 import pyarrow as pa
 
+from deltastream.engine.ordered import map_ordered
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError
 from deltastream.log.actions import ADDS
@@ -24,7 +25,6 @@ from deltastream.log.checkpoint_file import (
 )
 from deltastream.log.commit import CommitFile, parse_json_checkpoint
 from deltastream.log.listing import LOG_FOLDER, Checkpoint
-from deltastream.engine.ordered import map_ordered
 from deltastream.storage import Storage
 
 __all__ = ["CheckpointReader", "CheckpointUnreadableError", "open_checkpoint"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deltastream.engine.ordered import map_ordered
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError, TableError
 from deltastream.log.commit import Commit, CommitFile, parse_commits
 from deltastream.log.listing import LOG_FOLDER
-from deltastream.engine.ordered import map_ordered
 from deltastream.storage import Storage
 
 __all__ = ["commit_name", "read_commit", "read_commits"]

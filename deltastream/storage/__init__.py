@@ -3,5 +3,6 @@
 from deltastream.storage.base import Storage
 from deltastream.storage.local import LocalStorage
 from deltastream.storage.resolve import open_storage
+from deltastream.storage.transport import Buffer
 
-__all__ = ["LocalStorage", "Storage", "open_storage"]
+__all__ = ["Buffer", "LocalStorage", "Storage", "open_storage"]

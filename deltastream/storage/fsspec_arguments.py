@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from fsspec.registry import get_filesystem_class
 
-from deltastream.errors import OptionError
 from deltastream.storage.azure import azure_connection_string, azure_credential
 from deltastream.storage.endpoints import without_bucket
 from deltastream.storage.parse import with_credentials

@@ -114,12 +114,22 @@ MEANINGS: Mapping[str, tuple[Meaning, ...]] = {
 
 ONLY_FSSPEC: Mapping[str, frozenset[str]] = {
     "s3": frozenset(
-        "client_kwargs config_kwargs s3_additional_kwargs use_ssl version_aware session cache_regions"
-        " local_expiry_check".split()
+        [
+            "client_kwargs",
+            "config_kwargs",
+            "s3_additional_kwargs",
+            "use_ssl",
+            "version_aware",
+            "session",
+            "cache_regions",
+            "local_expiry_check",
+        ]
     ),
-    "az": frozenset("credential location_mode version_aware assume_container_exists".split()),
-    "gs": frozenset("token session_kwargs version_aware".split()),
-    "http": frozenset("headers client_kwargs get_client encoded ssl auth cookies".split()),
+    "az": frozenset(["credential", "location_mode", "version_aware", "assume_container_exists"]),
+    "gs": frozenset(["token", "session_kwargs", "version_aware"]),
+    "http": frozenset(
+        ["headers", "client_kwargs", "get_client", "encoded", "ssl", "auth", "cookies"]
+    ),
 }
 """What has no counterpart in deltalake and goes to fsspec's file system as it is."""
 

@@ -91,7 +91,9 @@ class Received:
         """
         missing = self.missing_nbytes
         if missing is not None and len(data) > missing:
-            raise OSError(f"{self._name}: {len(data) - missing} bytes more than were asked for came")
+            raise OSError(
+                f"{self._name}: {len(data) - missing} bytes more than were asked for came"
+            )
         if missing is None or (self.nbytes == 0 and len(data) == missing):
             # All at once: not copied.
             self._parts.append(data)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import builtins
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
 
-from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.storage.connection import Connection
 from deltastream.storage.limit import RequestLimiter, Slot
-from deltastream.storage.policy import Attempts, FaultPolicy
+from deltastream.storage.policy import FaultPolicy
 from deltastream.storage.received import Received
-from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import (
-    AccessDeniedError,
     Buffer,
-    OutOfRangeError,
-    TransientError,
     Transport,
 )
-from deltastream.storage.transports.translate import not_found
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["Requester"]
@@ -70,7 +63,9 @@ class Requester:
         request = _Request(
             self,
             connection,
-            "reading" if byte_range is None else f"reading bytes [{byte_range.start}, {byte_range.stop}) of",
+            "reading"
+            if byte_range is None
+            else f"reading bytes [{byte_range.start}, {byte_range.stop}) of",
             name,
             nbytes=received.missing_nbytes or 0,
         )
@@ -110,9 +105,7 @@ class Requester:
 
     async def info(self, connection: Connection, path: str) -> ObjectInfo:
         """Return size and modification time of an object."""
-        request = _Request(
-            self, connection, "asking about", f"{connection.name}/{path}", nbytes=0
-        )
+        request = _Request(self, connection, "asking about", f"{connection.name}/{path}", nbytes=0)
 
         async def attempt(transport: Transport, slot: Slot) -> ObjectInfo:
             with request.scope(self._policy.attempt_s(0)) as scope:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -59,7 +58,9 @@ class FsspecTransport:
         data = await self._call("cat_file", path, start=start, end=stop)
         yield WholeResponse(start or 0, data, len(data) if byte_range is None else None)
 
-    async def list(self, folder: str, *, after: str = "") -> AsyncIterator[builtins.list[ObjectInfo]]:
+    async def list(
+        self, folder: str, *, after: str = ""
+    ) -> AsyncIterator[builtins.list[ObjectInfo]]:
         try:
             infos = await self._call("ls", folder, detail=True)
         except (FileNotFoundError, NotADirectoryError):

@@ -71,7 +71,9 @@ class S3Transport:
             # One that was read to its end has given its connection back.
             stream.close()
 
-    async def list(self, folder: str, *, after: str = "") -> AsyncIterator[builtins.list[ObjectInfo]]:
+    async def list(
+        self, folder: str, *, after: str = ""
+    ) -> AsyncIterator[builtins.list[ObjectInfo]]:
         prefix = f"{folder}/" if folder else ""
         arguments = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **self._extra}
         if after:

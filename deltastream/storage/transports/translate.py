@@ -6,13 +6,20 @@ import errno
 import os
 import ssl
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from deltastream.storage.redact import without_secrets
 from deltastream.storage.transport import AccessDeniedError, OutOfRangeError, TransientError
 
-__all__ = ["describe", "has_bad_certificate", "not_found", "of_os_error", "of_status", "retry_after_s"]
+__all__ = [
+    "describe",
+    "has_bad_certificate",
+    "not_found",
+    "of_os_error",
+    "of_status",
+    "retry_after_s",
+]
 
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _DENIED_STATUS = frozenset({401, 403, 407})

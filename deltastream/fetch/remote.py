@@ -1,0 +1,146 @@
+"""Owns the data files of a snapshot in an object store: footers and column chunks, fetched in byte ranges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import anyio
+import pyarrow as pa
+
+from deltastream.errors import DeltaStreamError, FileCorruptError, ReadError
+from deltastream.fetch.coalesce import coalesce, divide
+from deltastream.fetch.fetched import Fetched
+from deltastream.fetch.refusals import file_missing, wrong_size
+from deltastream.fetch.statistics import FetchStatistics
+from deltastream.options import FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
+from deltastream.storage import Buffer, Storage
+from deltastream.types import ByteRange, FileContext, Snapshot
+
+__all__ = ["RemoteFiles"]
+
+_MAGIC = (b"PAR1", b"PARE")
+_END_NBYTES = 8
+"""What ends a Parquet file: the footer's length and the magic number."""
+
+
+class RemoteFiles:
+    """Fetches ranges of the snapshot's files by their index in it. Only `open` and `context` may run off the loop."""
+
+    is_remote = True
+
+    def __init__(self, snapshot: Snapshot, storage: Storage) -> None:
+        self._table_uri = snapshot.table_uri
+        self._version = snapshot.version
+        self._paths = snapshot.files["path"].combine_chunks()
+        self._nbytes = snapshot.files["nbytes"].to_numpy()
+        self._storage = storage
+        self._num_requests = 0
+        self._asked_nbytes = 0
+        self._received_nbytes = 0
+        self._wait_s = 0.0
+
+    def context(self, file: int, *, stage: str, row_group: int | None = None) -> FileContext:
+        """Return who and what a message is about."""
+        path = self._paths[file].as_py()
+        return FileContext(self._table_uri, self._version, path, row_group, stage)
+
+    async def fetch_tails(
+        self, files: Sequence[int], *, stage: str
+    ) -> Mapping[int, Fetched | DeltaStreamError]:
+        """Return the last 64 KiB of each file, or more where its footer is longer, or why there are none."""
+        found: dict[int, Fetched | DeltaStreamError] = {}
+
+        async def fetch(file: int) -> None:
+            try:
+                found[file] = await self._fetch_tail(file, self.context(file, stage=stage))
+            except DeltaStreamError as error:
+                found[file] = error
+
+        async with anyio.create_task_group() as tasks:
+            for file in files:
+                tasks.start_soon(fetch, file)
+        return found
+
+    def plan_ranges(self, wanted: Sequence[ByteRange]) -> list[ByteRange]:
+        """Return few ranges, and none so long that it would be waited for while others could share its way."""
+        merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
+        return list(divide(merged, max_nbytes=REQUEST_NBYTES))
+
+    async def fetch(
+        self, file: int, ranges: Sequence[ByteRange], *, stage: str, row_group: int | None = None
+    ) -> Fetched:
+        """Ask for all `ranges` at once.
+
+        Raises:
+            FileMissingError: The file is gone.
+            FileCorruptError: Its size is not the log's.
+            ReadError: It cannot be read.
+        """
+        context = self.context(file, stage=stage, row_group=row_group)
+        if len(ranges) == 1:
+            data = await self._read(file, ranges[0], context)
+            return Fetched(int(self._nbytes[file]), [(ranges[0], data)])
+        parts: list[tuple[ByteRange, Buffer]] = []
+        failures: list[DeltaStreamError] = []
+
+        async def read(part: ByteRange) -> None:
+            try:
+                parts.append((part, await self._read(file, part, context)))
+            except DeltaStreamError as error:
+                # A task group would wrap it; the other ranges are of no use any more.
+                failures.append(error)
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            for part in ranges:
+                tasks.start_soon(read, part)
+        if failures:
+            raise failures[0]
+        return Fetched(int(self._nbytes[file]), parts)
+
+    def open(self, file: int, fetched: Fetched | None = None) -> pa.NativeFile:
+        """Open what was fetched of a file."""
+        assert fetched is not None
+        return fetched.open()
+
+    def statistics(self) -> FetchStatistics:
+        return FetchStatistics(
+            self._num_requests, self._asked_nbytes, self._received_nbytes, self._wait_s
+        )
+
+    async def _fetch_tail(self, file: int, context: FileContext) -> Fetched:
+        nbytes = int(self._nbytes[file])
+        if nbytes == 0:
+            raise FileCorruptError(f"{context}: not a readable Parquet footer: the file is empty")
+        tail = ByteRange(max(0, nbytes - FOOTER_NBYTES), nbytes)
+        data = await self._read(file, tail, context)
+        parts = [(tail, data)]
+        end = bytes(data[-_END_NBYTES:])
+        if end[4:] in _MAGIC:
+            start = nbytes - _END_NBYTES - int.from_bytes(end[:4], "little")
+            # A length that cannot be is for the parser to refuse.
+            if 0 < start < tail.start:
+                rest = ByteRange(start, tail.start)
+                parts.append((rest, await self._read(file, rest, context)))
+        return Fetched(nbytes, parts)
+
+    async def _read(self, file: int, part: ByteRange, context: FileContext) -> Buffer:
+        path = self._paths[file].as_py()
+        expected = int(self._nbytes[file])
+        nbytes = part.stop - part.start
+        self._num_requests += 1
+        self._asked_nbytes += nbytes
+        start_s = time.perf_counter()
+        try:
+            data = await self._storage.read(path, part)
+            if len(data) < nbytes:
+                raise wrong_size(context, part.start + len(data), expected)
+        except FileNotFoundError as error:
+            raise file_missing(context) from error
+        except OSError as error:
+            raise ReadError(f"{context}: {error}") from error
+        finally:
+            self._wait_s += time.perf_counter() - start_s
+        self._received_nbytes += len(data)
+        return data

@@ -16,6 +16,7 @@ from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_MEMORY_BUDGET, OrderOptions
 from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
 from deltastream.predicate import Filter
+from deltastream.storage import Storage
 
 __all__ = ["iter_arrow", "read_arrow"]
 
@@ -101,9 +102,10 @@ def iter_arrow(
         if count is not None and count < 1:
             raise OptionError(f"{name} must be at least 1, got {count}")
 
-    async def plan(pool: DecodePool) -> ReadPlan:
-        request = RowsRequest(path, version, timestamp, columns, filter, storage_options)
-        rows = await plan_rows(request, pool)
+    request = RowsRequest(path, version, timestamp, columns, filter, storage_options)
+
+    async def plan(storage: Storage, pool: DecodePool) -> ReadPlan:
+        rows = await plan_rows(request, storage, pool)
         snapshot = rows.snapshot
         partitioned = frozenset(snapshot.partition_columns) & frozenset(rows.schema.names)
         projection = Projection(rows.schema, partitioned, column_mapping=snapshot.column_mapping)
@@ -115,9 +117,10 @@ def iter_arrow(
             rows.row_filter,
             # One row a batch: every row count is a multiple of it.
             OrderOptions(batch_size=1),
+            storage_options=storage_options,
         )
 
-    planned = run_planning(plan)
+    planned = run_planning(request, plan)
     options = ReadOptions(memory_budget, decode_threads or usable_cores())
     schema = logical_schema(planned.projection.schema)
     return ArrowBatches(planned, schema, options, max_rows=max_rows)

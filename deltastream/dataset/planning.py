@@ -15,6 +15,7 @@ from deltastream.fields import FieldSpec
 from deltastream.options import OrderOptions
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
 from deltastream.plan import choose_block_rows
+from deltastream.storage import Storage
 
 __all__ = ["BatchRequest", "plan_batches"]
 
@@ -39,7 +40,7 @@ class BatchRequest:
 
 def plan_batches(request: BatchRequest) -> BatchPlan:
     """Read the log, and no more of the data than the counts and the fields' shapes need. Blocks."""
-    rows, layout = run_planning(lambda pool: _plan(request, pool))
+    rows, layout = run_planning(request.rows, lambda storage, pool: _plan(request, storage, pool))
     if request.provenance and PROVENANCE in {field.target for field in layout.fields}:
         raise OptionError(
             f"provenance=True adds {PROVENANCE!r} to a batch, which is a field's name: give it another"
@@ -55,15 +56,18 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
         layout,
         pad=request.pad,
         provenance=request.provenance,
+        storage_options=request.rows.storage_options,
     )
 
 
-async def _plan(request: BatchRequest, pool: DecodePool) -> tuple[PlannedRows, Layout]:
+async def _plan(
+    request: BatchRequest, storage: Storage, pool: DecodePool
+) -> tuple[PlannedRows, Layout]:
     fields, row_dicts = request.fields, request.row_dicts
-    rows = await plan_rows(request.rows, pool)
+    rows = await plan_rows(request.rows, storage, pool)
     first_rows = FirstRows(rows)
     if values_may_decide(fields, rows.schema, row_dicts=row_dicts):
-        await first_rows.read_vectors()
+        await first_rows.prepare(pool)
     layout = await pool.run(
         resolve_layout, rows.schema, fields, row_dicts=row_dicts, first_rows=first_rows.find
     )

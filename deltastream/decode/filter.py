@@ -73,10 +73,10 @@ class FileFilter:
             decided = decided.union(deleted)
         return cls(footer, predicate, partition, context, decided, tuple(undecided.tolist()))
 
-    def select(self, source: pa.NativeFile | None) -> RowSelection:
+    def select(self, source: pa.NativeFile) -> RowSelection:
         """Return the rows that the filter drops, and with them those that are deleted.
 
-        Reads the filter's columns of the undecided row groups from `source`, which is wanted if there are any.
+        Reads the filter's columns of the undecided row groups from `source`.
 
         Raises:
             FileCorruptError: The bytes do not decode, or not into as many rows as the footer says.
@@ -92,7 +92,7 @@ class FileFilter:
         return self.decided.union(RowSelection(dropped)) if dropped else self.decided
 
     def _dropped_rows(
-        self, source: pa.NativeFile | None, group: int, num_rows: int
+        self, source: pa.NativeFile, group: int, num_rows: int
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         with RowGroupDecoder(
             source,

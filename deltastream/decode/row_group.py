@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -34,7 +34,7 @@ class RowGroupDecoder:
         source: pa.NativeFile,
         footer: Footer,
         row_group: int,
-        partition: dict[str, pa.Scalar],
+        partition: Mapping[str, pa.Scalar],
         *,
         rows: npt.NDArray[np.int64] | range,
         context: FileContext,

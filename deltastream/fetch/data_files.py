@@ -55,8 +55,10 @@ class DataFiles(Protocol):
         """
         ...
 
-    def open(self, file: int, fetched: Fetched | None = None) -> pa.NativeFile:
-        """Open what was fetched of a file, or a local one where it lies.
+    def open(
+        self, file: int, fetched: Fetched | None = None, *, mapped: bool = True
+    ) -> pa.NativeFile:
+        """Open what was fetched of a file, or a local one where it lies: as a map, or to be read in pieces.
 
         Raises:
             FileMissingError: It is gone.

@@ -36,6 +36,11 @@ class Fetched:
         return sum(len(data) for data in self._buffers)
 
     @property
+    def ranges(self) -> list[ByteRange]:
+        """What is held."""
+        return [ByteRange(*ends) for ends in zip(self._starts, self._stops, strict=True)]
+
+    @property
     def is_whole(self) -> bool:
         """Whether the whole file is held."""
         return self.nbytes == self.file_nbytes

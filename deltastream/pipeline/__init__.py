@@ -4,7 +4,7 @@ from deltastream.pipeline.engine import ReadEngine
 from deltastream.pipeline.iterator import EngineIterator
 from deltastream.pipeline.needs import LaneKey, Needs, consumer_needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
-from deltastream.pipeline.selector import RowFilter, Selector
+from deltastream.pipeline.selector import Prepared, RowFilter, Selector
 from deltastream.pipeline.statistics import PipelineStatistics
 from deltastream.pipeline.table import (
     FoundFiles,
@@ -14,6 +14,7 @@ from deltastream.pipeline.table import (
     plan_rows,
     run_planning,
 )
+from deltastream.pipeline.tails import fetch_tails
 from deltastream.pipeline.windows import LaneChunk, WindowBuilder, WindowChunk, WindowChunks
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Needs",
     "PipelineStatistics",
     "PlannedRows",
+    "Prepared",
     "ReadEngine",
     "ReadOptions",
     "ReadPlan",
@@ -34,6 +36,7 @@ __all__ = [
     "WindowChunk",
     "WindowChunks",
     "consumer_needs",
+    "fetch_tails",
     "find_files",
     "plan_rows",
     "run_planning",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,14 +12,18 @@ import pyarrow.compute as pc
 from deltastream.decode import Projection, read_footer
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import DataFiles, Fetched
+from deltastream.pipeline.tails import fetch_tails
 from deltastream.types import Snapshot
 
 __all__ = ["count_deleted", "count_records"]
 
+_MAX_FILES = 64
+"""Files whose footers are fetched and read at once."""
+
 
 async def count_records(
-    snapshot: Snapshot, files: LocalFiles, pool: DecodePool
+    snapshot: Snapshot, files: DataFiles, pool: DecodePool
 ) -> npt.NDArray[np.int64]:
     """Return the rows per file, deleted ones among them; a file without statistics has its footer read."""
     column = snapshot.files["num_records"]
@@ -25,17 +31,20 @@ async def count_records(
 
     nothing = Projection(pa.schema([]), frozenset())
 
-    def count(file: int) -> int:
+    def count(file: int, tail: Fetched | None) -> int:
         context = files.context(file, stage="footer")
-        with files.open(file) as source:
+        with files.open(file, tail) as source:
             footer = read_footer(source, nothing, num_records=None, context=context)
         return int(footer.sizes.num_rows.sum())
 
-    def count_all(unknown: npt.NDArray[np.int64]) -> None:
-        for file in unknown:
-            counts[file] = count(int(file))
+    def count_all(some: list[int], tails: Mapping[int, Fetched]) -> None:
+        for file in some:
+            counts[file] = count(file, tails.get(file))
 
-    await pool.run(count_all, np.flatnonzero(counts < 0))
+    unknown: list[int] = np.flatnonzero(counts < 0).tolist()
+    for start in range(0, len(unknown), _MAX_FILES):
+        some = unknown[start : start + _MAX_FILES]
+        await pool.run(count_all, some, await fetch_tails(files, some, stage="footer"))
     return counts
 
 

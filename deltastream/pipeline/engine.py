@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from typing import Generic
 
+import anyio
+
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.budget import ByteBudget
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.loop import LoopThread
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch import DeletionVectors, LocalFiles
 from deltastream.pipeline.needs import Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.reader import Reader
@@ -22,6 +23,10 @@ from deltastream.plan import EpochOrder
 from deltastream.storage import open_storage
 
 __all__ = ["ReadEngine"]
+
+
+_CLOSE_S = 5.0
+"""Connections that do not close in this time are left to the operating system."""
 
 
 class ReadEngine(Generic[C]):
@@ -48,14 +53,11 @@ class ReadEngine(Generic[C]):
         self.channel: Channel[LaneChunk[C]] = Channel(
             options.memory_budget, call_soon=self._call_soon, on_empty=self.budget.starve
         )
-        storage = open_storage(plan.snapshot.table_uri, None, pool=self.pool)
         self._chunks = chunks
         self.reader = Reader(
             plan,
             order,
             chunks,
-            LocalFiles(plan.snapshot, storage),
-            DeletionVectors(plan.snapshot, storage, plan.num_records),
             self.pool,
             self.budget,
             self.buffers,
@@ -63,7 +65,18 @@ class ReadEngine(Generic[C]):
         )
 
         async def main() -> None:
-            await self.reader.run(needs)
+            try:
+                storage = open_storage(
+                    plan.snapshot.table_uri, plan.storage_options, pool=self.pool
+                )
+            except Exception as error:
+                self.channel.close(error)
+                return
+            try:
+                await self.reader.run(needs, storage)
+            finally:
+                with anyio.move_on_after(_CLOSE_S, shield=True):
+                    await storage.aclose()
 
         self._pid = os.getpid()
         # It is known before it runs: what it starts may call it at once.

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deltastream.engine.pool import DecodePool
-from deltastream.pipeline.selector import Selector
+from deltastream.pipeline.selector import Prepared, Selector
+from deltastream.pipeline.tails import fetch_tails
 
 __all__ = ["count_dropped"]
 
@@ -34,8 +35,9 @@ async def count_dropped(
         for start in starts:
             some = files[start : start + _MAX_FILES].tolist()
             try:
-                vectors = await selector.read_vectors(some)
-                found[start : start + len(some)] = await pool.run(_count, selector, some, vectors)
+                tails = await fetch_tails(selector.files, some, stage="filter")
+                prepared = await selector.prepare(some, tails, pool)
+                found[start : start + len(some)] = await pool.run(_count, selector, some, prepared)
             except Exception as error:
                 # A task group would wrap it; the others end after what they are at.
                 failures.append(error)
@@ -51,6 +53,6 @@ async def count_dropped(
     return found
 
 
-def _count(selector: Selector, files: list[int], vectors: dict[int, bytes]) -> list[int]:
-    selections = (selector.select(file, vectors.get(file)) for file in files)
+def _count(selector: Selector, files: list[int], prepared: Prepared) -> list[int]:
+    selections = (selector.select(file, prepared) for file in files)
     return [0 if selection is None else selection.num_dropped for selection in selections]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,10 @@ class ReadPlan:
     row_filter: RowFilter | None
     """None: no filter, or one that every row of the files passes."""
     order: OrderOptions
+    storage_options: Mapping[str, str] | None = field(
+        default=None, kw_only=True, repr=False, compare=False
+    )
+    """How to reach the table; secrets may be among them."""
     footers: FooterCache = field(default_factory=FooterCache, kw_only=True, compare=False)
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:

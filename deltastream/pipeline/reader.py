@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Generic
 
@@ -18,21 +18,29 @@ from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
-from deltastream.engine.slots import OrderedSlots, Slot
+from deltastream.engine.slots import OrderedSlots
 from deltastream.errors import FileCorruptError, ReadError
-from deltastream.fetch import DeletionVectors, LocalFiles
+from deltastream.fetch import DataFiles, DeletionVectors, Fetched, open_data_files
+from deltastream.pipeline.ahead import FetchAhead
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadPlan
-from deltastream.pipeline.selector import Selector
+from deltastream.pipeline.selector import Prepared, Selector
+from deltastream.pipeline.tails import fetch_tails
 from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
 from deltastream.plan import EpochOrder, WindowSlice
+from deltastream.storage import Storage
 
 __all__ = ["Reader"]
 
 _JOB_NBYTES = 2 << 20
 """Decoded bytes of the row groups of one job: at least 2 ms of work."""
+
+_FetchedFiles = Mapping[int, Fetched | None]
+_NOT_FETCHED: _FetchedFiles = {}
+_Decode = Callable[[_FetchedFiles], None]
+_Done = Callable[[None, BaseException | None], None]
 
 
 class Reader(Generic[C]):
@@ -43,8 +51,6 @@ class Reader(Generic[C]):
         plan: ReadPlan,
         order: EpochOrder,
         chunks: WindowChunks[C],
-        files: LocalFiles,
-        vectors: DeletionVectors,
         pool: DecodePool,
         budget: ByteBudget,
         buffers: BufferPool,
@@ -56,8 +62,9 @@ class Reader(Generic[C]):
         self._projection = plan.projection
         self._order = order
         self._chunks = chunks
-        self._files = files
-        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
+        self._files: DataFiles
+        self._selector: Selector
+        self._ahead: FetchAhead | None = None
         self._pool = pool
         self._budget = budget
         self._buffers = buffers
@@ -71,8 +78,14 @@ class Reader(Generic[C]):
         self.num_row_groups = 0
         self.num_footers = 0
 
-    async def run(self, needs: Needs) -> None:
+    async def run(self, needs: Needs, storage: Storage) -> None:
         """Read everything that `needs` names into the channel, and close it, with the failure if there is one."""
+        plan = self._plan
+        files = self._files = open_data_files(plan.snapshot, storage)
+        if files.is_remote:
+            self._ahead = FetchAhead(files, plan.snapshot.files["nbytes"].to_numpy())
+        vectors = DeletionVectors(plan.snapshot, storage, plan.num_records)
+        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
         try:
             async with anyio.create_task_group() as tasks:
                 self._scope = tasks.cancel_scope
@@ -95,9 +108,13 @@ class Reader(Generic[C]):
                     lane = lanes[key] = LaneReader(self._order, span.lane, footers)
                 while lane.stop < span.stop:
                     read = await lane.next_window(span.start)
-                    await self._wait_for_threads()
-                    charge = await self._budget.acquire(self._estimate(read))
-                    self._read_window(key, read, charge, self._slots.reserve())
+                    if self._ahead is not None:
+                        await self._fetch_window(key, read, self._ahead, tasks)
+                    else:
+                        await self._wait_for_threads()
+                        charge = await self._budget.acquire(self._estimate(read))
+                        jobs = list(_jobs(read.window.slices))
+                        self._read_window(key, read, charge, jobs, self._submit)
                     lane.prefetch()
         except Exception as error:
             # What was read before it is delivered before it.
@@ -122,24 +139,26 @@ class Reader(Generic[C]):
         found = {file: footer for file, footer in kept.items() if footer is not None}
         new = [file for file in files if file not in found]
         if new:
-            vectors = await self._selector.read_vectors(new)
+            tails = await fetch_tails(self._files, new, stage="footer")
+            prepared = await self._selector.prepare(new, tails, self._pool)
             read = await self._pool.run(
-                lambda: [self._footer(file, vectors.get(file)) for file in new]
+                lambda: [self._footer(file, prepared, tails.get(file)) for file in new]
             )
             found.update(zip(new, read, strict=True))
             self.num_footers += len(new)
         return [found[file] for file in files]
 
-    def _footer(self, file: int, vector: bytes | None) -> Footer:
-        selection = self._selector.select(file, vector)
+    def _footer(self, file: int, prepared: Prepared, tail: Fetched | None) -> Footer:
+        selection = self._selector.select(file, prepared)
         context = self._files.context(file, stage="footer")
-        with self._files.open(file) as source:
+        with self._files.open(file, tail) as source:
             footer = read_footer(
                 source,
                 self._projection,
                 num_records=int(self._plan.num_records[file]),
                 context=context,
                 selection=selection,
+                checks_chunks=self._files.is_remote,
             )
         live_rows = int(footer.sizes.num_rows.sum())
         if live_rows != self._plan.live_rows[file]:
@@ -174,14 +193,53 @@ class Reader(Generic[C]):
             self._few_decoding = anyio.Event()
             await self._few_decoding.wait()
 
-    def _read_window(
-        self, key: LaneKey, read: WindowRead, charge: Charge, slot: Slot[LaneChunk[C]]
+    async def _fetch_window(
+        self, key: LaneKey, read: WindowRead, ahead: FetchAhead, tasks: TaskGroup
     ) -> None:
-        """Give the window's row groups to the decode pool; the last one to end fills the slot."""
-        window = read.window
+        """Begin to fetch the window's row groups as soon as the budget has room for them, encoded and decoded."""
+        await ahead.wait_for_room()
+        jobs = list(_jobs(read.window.slices))
+        fetches = [ahead.plan(parts, read.footers) for parts in jobs]
+        nbytes = sum(fetch.nbytes for fetch in fetches)
+        charge = await self._budget.acquire(self._estimate(read) + nbytes)
+        # What was granted at once is given back in parts.
+        encoded = self._budget.charge(nbytes)
+        charge.reduce(nbytes)
+        waiting = iter(fetches)
+
+        def submit(decode: _Decode, done: _Done) -> None:
+            fetch = next(waiting)
+
+            def ended(_: None, error: BaseException | None) -> None:
+                encoded.reduce(fetch.nbytes)
+                ahead.decoded(fetch)
+                done(None, error)
+
+            def arrived(fetched: _FetchedFiles, error: Exception | None) -> None:
+                if error is None:
+                    self._pool.submit(partial(decode, fetched), ended)
+                else:
+                    ended(None, error)
+
+            ahead.start(tasks, fetch, arrived)
+
+        self._read_window(key, read, charge, jobs, submit)
+
+    def _submit(self, decode: _Decode, done: _Done) -> None:
+        self._pool.submit(partial(decode, _NOT_FETCHED), done)
+
+    def _read_window(
+        self,
+        key: LaneKey,
+        read: WindowRead,
+        charge: Charge,
+        jobs: Sequence[list[WindowSlice]],
+        submit: Callable[[_Decode, _Done], object],
+    ) -> None:
+        """Give the window's row groups to the decode pool; the last one to end fills the window's slot."""
+        window, slot = read.window, self._slots.reserve()
         self.num_windows += 1
         builder = self._chunks.begin(window, charge, self._buffers)
-        jobs = list(_jobs(window.slices))
         left = len(jobs)
         self._num_decoding += left
 
@@ -202,7 +260,7 @@ class Reader(Generic[C]):
         self.num_row_groups += len(window.slices)
         start = 0
         for parts in jobs:
-            self._pool.submit(partial(self._decode_all, builder, parts, start, read.footers), done)
+            submit(partial(self._decode_all, builder, parts, start, read.footers), done)
             start += sum(part.num_rows for part in parts)
 
     def _decode_all(
@@ -211,20 +269,28 @@ class Reader(Generic[C]):
         parts: list[WindowSlice],
         start: int,
         footers: dict[int, Footer],
+        fetched: _FetchedFiles,
     ) -> None:
         for part in parts:
-            self._decode(builder, part, start, footers[part.file])
+            self._decode(builder, part, start, footers[part.file], fetched.get(part.file))
             start += part.num_rows
 
     def _decode(
-        self, builder: WindowBuilder[C], part: WindowSlice, start: int, footer: Footer
+        self,
+        builder: WindowBuilder[C],
+        part: WindowSlice,
+        start: int,
+        footer: Footer,
+        fetched: Fetched | None,
     ) -> None:
         context = self._files.context(part.file, stage="decode", row_group=part.row_group)
         # Its live rows, by their number in the row group; errors call them by it, too.
         numbers = footer.live_rows(part.row_group, part.start, part.stop)
         rows = slice(start, start + part.num_rows)
         with (
-            self._files.open(part.file, mapped=footer.has_large_chunks(part.row_group)) as source,
+            self._files.open(
+                part.file, fetched, mapped=footer.has_large_chunks(part.row_group)
+            ) as source,
             RowGroupDecoder(
                 source,
                 footer,

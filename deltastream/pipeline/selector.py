@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from deltastream.decode import Projection, filter_file, parse_deletion_vector
-from deltastream.fetch import DeletionVectors, LocalFiles
+from deltastream.decode import FileFilter, Projection, parse_deletion_vector
+from deltastream.engine.pool import DecodePool
+from deltastream.fetch import DataFiles, DeletionVectors, Fetched
 from deltastream.predicate import Predicate, paths_of, project_columns
 from deltastream.selection import RowSelection
 from deltastream.types import Snapshot
 
-__all__ = ["RowFilter", "Selector"]
+__all__ = ["Prepared", "RowFilter", "Selector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class RowFilter:
     """For each file; of the others every row passes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was fetched for the selections of some files, by file."""
+
+    vectors: Mapping[int, bytes]
+    filters: Mapping[int, tuple[FileFilter, Fetched | None]]
+    """Of remote files: what the footer tells, and the columns of the row groups that it leaves open, if any."""
+
+
 class Selector:
     """Makes the row selection of one file after the other, for the plan's counts and again where the file is read."""
 
@@ -34,7 +46,7 @@ class Selector:
         snapshot: Snapshot,
         num_records: npt.NDArray[np.int64],
         row_filter: RowFilter | None,
-        files: LocalFiles,
+        files: DataFiles,
         vectors: DeletionVectors,
     ) -> None:
         self._snapshot = snapshot
@@ -49,34 +61,102 @@ class Selector:
                 schema, partitioned, column_mapping=snapshot.column_mapping
             )
 
-    async def read_vectors(self, files: Sequence[int]) -> dict[int, bytes]:
-        """Return the deletion vectors of those `files` that have one, as they are stored."""
-        return await self._vectors.read(files)
+    @property
+    def files(self) -> DataFiles:
+        """The files that are looked at."""
+        return self._files
 
-    def select(self, file: int, vector: bytes | None) -> RowSelection | None:
+    async def prepare(
+        self, files: Sequence[int], tails: Mapping[int, Fetched], pool: DecodePool
+    ) -> Prepared:
+        """Fetch what `select` needs of `files`: deletion vectors, and of remote files the filter's columns.
+
+        `tails`: the bytes that the footers of remote files lie in.
+
+        Raises:
+            ReadError: A file, or its deletion vector, is not what the log promised.
+        """
+        vectors = await self._vectors.read(files)
+        if not self._files.is_remote:
+            return Prepared(vectors, {})
+        undecided = [file for file in files if self._is_undecided(file)]
+        if not undecided:
+            return Prepared(vectors, {})
+        filters = await pool.run(
+            lambda: {
+                file: self._read_filter(file, vectors.get(file), tails[file]) for file in undecided
+            }
+        )
+        fetched: dict[int, tuple[FileFilter, Fetched | None]] = {}
+        failures: list[Exception] = []
+
+        async def fetch(file: int) -> None:
+            try:
+                fetched[file] = (filters[file], await self._fetch(file, filters[file], tails[file]))
+            except Exception as error:
+                # A task group would wrap it.
+                failures.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for file in undecided:
+                tasks.start_soon(fetch, file)
+        if failures:
+            raise failures[0]
+        return Prepared(vectors, fetched)
+
+    def select(self, file: int, prepared: Prepared) -> RowSelection | None:
         """Return which rows of a file live; None if all do. Blocks: call it in the decode pool.
 
         Raises:
             ReadError: The file, or its deletion vector, is not what the log promised.
         """
-        deleted = None if vector is None else self._deleted(file, vector)
-        if self._filter is None or not self._filter.undecided[file]:
-            return deleted
-        with self._files.open(file) as source:
-            return filter_file(
-                source,
-                self._filter.predicate,
-                self._projection,
-                {
-                    name: self._snapshot.partitions[name][file]
-                    for name in self._projection.partition_columns
-                },
-                num_records=int(self._num_records[file]),
-                deleted=deleted,
-                context=self._files.context(file, stage="filter"),
-            )
+        vector = prepared.vectors.get(file)
+        if not self._is_undecided(file):
+            return self._deleted(file, vector)
+        if file not in prepared.filters:
+            with self._files.open(file) as source:
+                return self._file_filter(file, vector, source).select(source)
+        file_filter, fetched = prepared.filters[file]
+        if fetched is None:
+            return file_filter.decided
+        with self._files.open(file, fetched) as source:
+            return file_filter.select(source)
 
-    def _deleted(self, file: int, stored: bytes) -> RowSelection:
+    def _is_undecided(self, file: int) -> bool:
+        return self._filter is not None and bool(self._filter.undecided[file])
+
+    async def _fetch(self, file: int, file_filter: FileFilter, tail: Fetched) -> Fetched | None:
+        if not file_filter.undecided or tail.is_whole:
+            return tail if file_filter.undecided else None
+        wanted = [
+            part
+            for row_group in file_filter.undecided
+            for part in file_filter.footer.chunk_ranges(row_group, file_nbytes=tail.file_nbytes)
+        ]
+        return await self._files.fetch(file, self._files.plan_ranges(wanted), stage="filter")
+
+    def _read_filter(self, file: int, vector: bytes | None, tail: Fetched) -> FileFilter:
+        with self._files.open(file, tail) as source:
+            return self._file_filter(file, vector, source)
+
+    def _file_filter(self, file: int, vector: bytes | None, source: pa.NativeFile) -> FileFilter:
+        assert self._filter is not None
+        return FileFilter.read(
+            source,
+            self._filter.predicate,
+            self._projection,
+            {
+                name: self._snapshot.partitions[name][file]
+                for name in self._projection.partition_columns
+            },
+            num_records=int(self._num_records[file]),
+            deleted=self._deleted(file, vector),
+            context=self._files.context(file, stage="filter"),
+        )
+
+    def _deleted(self, file: int, stored: bytes | None) -> RowSelection | None:
+        if stored is None:
+            return None
         vector = self._vectors.find(file)
         assert vector is not None
         return parse_deletion_vector(

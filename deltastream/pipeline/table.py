@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import OptionError
-from deltastream.fetch import DeletionVectors, LocalFiles
+from deltastream.fetch import DataFiles, DeletionVectors, open_data_files
 from deltastream.log import read_snapshot
 from deltastream.options import PLANNING_THREADS
 from deltastream.pipeline.counts import count_deleted, count_records
@@ -53,7 +54,7 @@ class RowsRequest:
     timestamp: datetime | str | None
     columns: Sequence[str] | None
     filter: Filter | None
-    storage_options: Mapping[str, str] | None
+    storage_options: Mapping[str, str] | None = field(repr=False)
     partition_filter: PartitionFilter | None = None
     on_snapshot: Callable[[Snapshot], object] | None = None
     """Called in a thread of the pool with the version that was found, before it is planned; may refuse it."""
@@ -73,7 +74,7 @@ class PlannedRows:
     live_rows: npt.NDArray[np.int64]
     row_filter: RowFilter | None
     """None: no filter, or one that every row of the files passes."""
-    files: LocalFiles
+    files: DataFiles
     selector: Selector
 
 
@@ -90,25 +91,26 @@ class FoundFiles:
     """The filter as it was parsed."""
 
 
-def run_planning(plan: Callable[[DecodePool], Awaitable[T]]) -> T:
-    """Block until `plan(pool)` has run on a loop of its own."""
+def run_planning(request: RowsRequest, plan: Callable[[Storage, DecodePool], Awaitable[T]]) -> T:
+    """Block until `plan(storage, pool)` has run on a loop of its own, with the storage of the request's table."""
 
     async def main() -> T:
         pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
         try:
-            return await plan(pool)
+            storage = open_storage(request.path, request.storage_options, pool=pool)
+            async with aclosing(storage):
+                return await plan(storage, pool)
         finally:
             pool.close()
 
     return run_in_loop(main)
 
 
-async def plan_rows(request: RowsRequest, pool: DecodePool) -> PlannedRows:
+async def plan_rows(request: RowsRequest, storage: Storage, pool: DecodePool) -> PlannedRows:
     """Read the log, and no more of the data than the counts need: footers, and a filter's columns."""
-    storage = open_storage(request.path, request.storage_options, pool=pool)
     found = await find_files(request, storage, pool)
     snapshot, row_filter = found.snapshot, found.row_filter
-    files = LocalFiles(snapshot, storage)
+    files = open_data_files(snapshot, storage)
     num_records = await count_records(snapshot, files, pool)
     live_rows = num_records - count_deleted(snapshot, num_records)
     vectors = DeletionVectors(snapshot, storage, num_records)

@@ -50,6 +50,9 @@ class LocalStorage:
             )
         return os.path.join(self._root, path)
 
+    async def aclose(self) -> None:
+        """There are no connections."""
+
 
 def _read(path: str, byte_range: ByteRange | None) -> bytes:
     with open(path, "rb") as file:

@@ -79,7 +79,7 @@ def test_no_damaged_byte_of_a_footer_ends_the_process_in_arrow(tmp_path: Path) -
                 projection,
                 num_records=3,
                 context=CONTEXT,
-                checks_statistics=True,
+                checks_chunks=True,
             )
             for name in rows.column_names:
                 row_group_statistics(footer, (name,))

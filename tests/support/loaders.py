@@ -40,11 +40,11 @@ def delay_reads(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Let every opening of a data file take a random while; forked workers inherit it."""
     draw, lock, open_file = random.Random(seed), Lock(), LocalFiles.open
 
-    def slow(self: LocalFiles, file: int, **options: bool) -> Any:
+    def slow(self: LocalFiles, file: int, *fetched: None, **options: bool) -> Any:
         with lock:
             delay_s = draw.random() * _MAX_DELAY_S
         time.sleep(delay_s)
-        return open_file(self, file, **options)
+        return open_file(self, file, *fetched, **options)
 
     monkeypatch.setattr(LocalFiles, "open", slow)
 

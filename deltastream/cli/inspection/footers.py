@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from deltastream.cli.inspection.model import UnreadableFile
 from deltastream.decode import Footer, Projection, read_footer
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import DeltaStreamError
-from deltastream.fetch import LocalFiles
+from deltastream.fetch import Fetched, open_data_files
 from deltastream.storage import Storage
 from deltastream.types import Snapshot
 
@@ -75,29 +75,38 @@ async def look_at_footers(
     pool: DecodePool,
 ) -> list[T | UnreadableFile]:
     """Return what `look(file, footer)` makes of each of `files`, or that it cannot be read, in their order."""
-    local = LocalFiles(snapshot, storage)
+    data_files = open_data_files(snapshot, storage)
     num_records = snapshot.files["num_records"].combine_chunks()
     jobs = [files[i : i + _JOB_FILES] for i in range(0, len(files), _JOB_FILES)]
     found: list[list[T | UnreadableFile]] = [[] for _ in jobs]
 
-    def read(file: int) -> T | UnreadableFile:
-        context = local.context(file, stage="footer")
+    def read(file: int, tail: Fetched | DeltaStreamError | None) -> T | UnreadableFile:
+        context = data_files.context(file, stage="footer")
         try:
-            with local.open(file) as source:
+            if isinstance(tail, DeltaStreamError):
+                raise tail
+            with data_files.open(file, tail) as source:
                 footer = read_footer(
                     source,
                     projection,
                     num_records=num_records[file].as_py(),
                     context=context,
-                    checks_statistics=bool(projection.schema),
+                    checks_chunks=bool(projection.schema),
                 )
             return look(file, footer)
         except DeltaStreamError as error:
             return UnreadableFile(context.path, str(error))
 
+    def read_all(
+        some: list[int], tails: Mapping[int, Fetched | DeltaStreamError]
+    ) -> list[T | UnreadableFile]:
+        return [read(file, tails.get(file)) for file in some]
+
     async def work(waiting: Iterator[tuple[int, npt.NDArray[np.int64]]]) -> None:
         for i, job in waiting:
-            found[i] = await pool.run(lambda job: [read(int(file)) for file in job], job)
+            some = job.tolist()
+            tails = await data_files.fetch_tails(some, stage="footer")
+            found[i] = await pool.run(read_all, some, tails)
 
     waiting = iter(enumerate(jobs))
     async with anyio.create_task_group() as tasks:

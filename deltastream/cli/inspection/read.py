@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 
 from deltastream.cli.inspection.footers import Footers, choose_files, read_footers
 from deltastream.cli.inspection.measure import statistics_paths
@@ -40,21 +41,23 @@ def read_table(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            storage = open_storage(table, None, pool=pool)
-            snapshot = await read_snapshot(storage, pool=pool, version=version, timestamp=timestamp)
-            num_files = snapshot.files.num_rows
-            wanted = column_statistics
-            if wanted is None:
-                wanted = num_files <= INSPECTED_STATISTICS_FILES
-            # Which columns there are is known only now. A version never changes, so the log is read again.
-            if wanted and (paths := statistics_paths(snapshot)):
+            async with aclosing(open_storage(table, None, pool=pool)) as storage:
                 snapshot = await read_snapshot(
-                    storage, pool=pool, version=snapshot.version, statistics_of=paths
+                    storage, pool=pool, version=version, timestamp=timestamp
                 )
-            if footers is False:
-                return snapshot, None
-            files = choose_files(num_files, None if footers else INSPECTED_FOOTERS)
-            return snapshot, await read_footers(snapshot, storage, files, pool=pool)
+                num_files = snapshot.files.num_rows
+                wanted = column_statistics
+                if wanted is None:
+                    wanted = num_files <= INSPECTED_STATISTICS_FILES
+                # Which columns there are is known only now. A version never changes, so the log is read again.
+                if wanted and (paths := statistics_paths(snapshot)):
+                    snapshot = await read_snapshot(
+                        storage, pool=pool, version=snapshot.version, statistics_of=paths
+                    )
+                if footers is False:
+                    return snapshot, None
+                files = choose_files(num_files, None if footers else INSPECTED_FOOTERS)
+                return snapshot, await read_footers(snapshot, storage, files, pool=pool)
         finally:
             pool.close()
 

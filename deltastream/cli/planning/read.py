@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,20 +66,20 @@ def read_facts(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            storage = open_storage(table, None, pool=pool)
-            request = RowsRequest(table, version, timestamp, columns, filter, None)
-            found = await find_files(request, storage, pool)
-            snapshot = found.snapshot
-            partition = frozenset(snapshot.partition_columns) & frozenset(found.schema.names)
-            wanted = Projection(found.schema, partition, column_mapping=snapshot.column_mapping)
-            files = choose_files(snapshot.files.num_rows, INSPECTED_FOOTERS)
-            looked = await look_at_footers(snapshot, storage, files, wanted, _look, pool=pool)
-            return TableFacts(
-                found,
-                tuple(one for one in looked if isinstance(one, FileFacts)),
-                tuple(one for one in looked if isinstance(one, UnreadableFile)),
-                await find_removals(snapshot, storage, pool=pool),
-            )
+            async with aclosing(open_storage(table, None, pool=pool)) as storage:
+                request = RowsRequest(table, version, timestamp, columns, filter, None)
+                found = await find_files(request, storage, pool)
+                snapshot = found.snapshot
+                partition = frozenset(snapshot.partition_columns) & frozenset(found.schema.names)
+                wanted = Projection(found.schema, partition, column_mapping=snapshot.column_mapping)
+                files = choose_files(snapshot.files.num_rows, INSPECTED_FOOTERS)
+                looked = await look_at_footers(snapshot, storage, files, wanted, _look, pool=pool)
+                return TableFacts(
+                    found,
+                    tuple(one for one in looked if isinstance(one, FileFacts)),
+                    tuple(one for one in looked if isinstance(one, UnreadableFile)),
+                    await find_removals(snapshot, storage, pool=pool),
+                )
         finally:
             pool.close()
 

@@ -58,7 +58,7 @@ class FileColumns:
         self,
         names: Sequence[str],
         decoded: Mapping[int, pa.Array],
-        partition: dict[str, pa.Scalar],
+        partition: Mapping[str, pa.Scalar],
         num_rows: int,
         context: FileContext,
     ) -> dict[str, pa.Array]:

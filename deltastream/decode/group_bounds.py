@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ __all__ = ["group_bounds"]
 
 
 def group_bounds(
-    footer: Footer, partition: dict[str, pa.Scalar], paths: Sequence[Path]
+    footer: Footer, partition: Mapping[str, pa.Scalar], paths: Sequence[Path]
 ) -> dict[Path, Bounds]:
     """Return the bounds of some columns in each row group: partition values are exact, and so are missing columns."""
     num_groups = footer.metadata.num_row_groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from deltastream.types import ByteRange
 
@@ -32,10 +33,10 @@ def coalesce(
 
 
 def divide(ranges: Iterable[ByteRange], *, max_nbytes: int) -> Iterator[ByteRange]:
-    """Yield the same bytes in ranges of at most `max_nbytes`, each divided into as few of nearly one length as can be."""
+    """Yield the same bytes in ranges of at most `max_nbytes`, each in as few of nearly one length as can be."""
     for part in ranges:
         nbytes = part.stop - part.start
         num_parts = -(-nbytes // max_nbytes)
         cuts = [part.start + nbytes * i // num_parts for i in range(num_parts + 1)]
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in pairwise(cuts):
             yield ByteRange(start, stop)

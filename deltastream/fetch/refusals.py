@@ -9,6 +9,7 @@ __all__ = ["file_missing", "wrong_size"]
 
 
 def file_missing(context: FileContext) -> FileMissingError:
+    """Say that a file is gone."""
     return FileMissingError(
         f"{context}: the file is gone; after a VACUUM only versions that still have their files can be read: "
         "open a newer version, or restore the file"
@@ -16,6 +17,7 @@ def file_missing(context: FileContext) -> FileMissingError:
 
 
 def wrong_size(context: FileContext, found: int, expected: int) -> FileCorruptError:
+    """Say that a file is not as long as the log says."""
     if found == 0:
         return FileCorruptError(f"{context}: the file is empty, the log says {expected} bytes")
     return FileCorruptError(

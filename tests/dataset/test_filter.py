@@ -16,6 +16,7 @@ from deltastream import DeltaDataset, OptionError, SchemaError, create_pytorch_d
 from deltastream.decode import RowGroupDecoder
 from deltastream.engine.pool import DecodePool
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
+from deltastream.storage import Storage
 from deltastream.predicate import Filter
 from tests.support.predicates import SCHEMA, Row, Truth, filters, rows
 from tests.support.tables import write_files, write_numbered
@@ -190,10 +191,10 @@ def test_statistics_and_partitions_leave_no_file_to_look_into(tmp_path: Path) ->
 def planned(root: Path, condition: Filter) -> PlannedRows:
     request = RowsRequest(root, None, None, None, condition, None)
 
-    async def plan(pool: DecodePool) -> PlannedRows:
-        return await plan_rows(request, pool)
+    async def plan(storage: Storage, pool: DecodePool) -> PlannedRows:
+        return await plan_rows(request, storage, pool)
 
-    return run_planning(plan)
+    return run_planning(request, plan)
 
 
 def test_a_list_without_terms_among_others_is_refused(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class FetchAhead:
 
     def __init__(self, files: DataFiles, file_nbytes: npt.NDArray[np.int64]) -> None:
         self._files = files
-        self._file_nbytes = file_nbytes
+        self.file_nbytes = file_nbytes
         self._nbytes = 0
         self._has_room = anyio.Event()
 
@@ -49,7 +49,7 @@ class FetchAhead:
         row_groups: dict[int, int] = {}
         for part in parts:
             row_groups.setdefault(part.file, part.row_group)
-            file_nbytes = int(self._file_nbytes[part.file])
+            file_nbytes = int(self.file_nbytes[part.file])
             wanted[part.file] += footers[part.file].chunk_ranges(
                 part.row_group, file_nbytes=file_nbytes
             )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from deltastream.decode import Footer
+from deltastream.options import FOOTERS_AHEAD_FILES, FOOTERS_AHEAD_NBYTES
 from deltastream.pipeline.footers import FooterReader
 from deltastream.plan import Block, EpochOrder, Window, plan_windows
 
@@ -21,9 +25,20 @@ class WindowRead:
 
 
 class LaneReader:
-    """Plans the windows of one lane, in order, reading the footers of a block and of the next just before."""
+    """Plans the windows of one lane, in order, reading the footers of a block and of the next just before.
 
-    def __init__(self, order: EpochOrder, lane: int, footers: FooterReader) -> None:
+    Those of remote files are read further ahead: a block may be one small file, and a footer takes a whole request.
+    """
+
+    def __init__(
+        self,
+        order: EpochOrder,
+        lane: int,
+        footers: FooterReader,
+        *,
+        remote_nbytes: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        """`remote_nbytes`: the sizes of the snapshot's files if they are remote."""
         self._order = order
         self._lane = lane
         start, stop = order.lane_rows(lane)
@@ -31,7 +46,8 @@ class LaneReader:
         self._footers = footers
         self._windows: deque[WindowRead] = deque()
         self._block: Block | None = None
-        self._ahead: list[int] = []
+        self._remote_nbytes = remote_nbytes
+        self._ahead: deque[tuple[Block, list[int]]] = deque()
         self.stop = 0
         """Lane row up to which windows were returned or passed over."""
 
@@ -49,8 +65,9 @@ class LaneReader:
         block = self._order.block(self._lane, row)
         files = [span.file for span in block.spans]
         # A lane that others share may pass over the block whose footers were read ahead.
-        self._footers.forget([file for file in self._ahead if file not in files])
-        self._ahead = []
+        while self._ahead and self._ahead[0][0].start <= block.start:
+            _, passed = self._ahead.popleft()
+            self._footers.forget([file for file in passed if file not in files])
         # The next block's footers are asked for after this one's windows were handed out: the first batch comes first.
         footers = await self._footers.get(files)
         sizes = {file: footer.sizes for file, footer in footers.items()}
@@ -59,9 +76,22 @@ class LaneReader:
         self._block = block
 
     def prefetch(self) -> None:
-        """Begin to read the footers of the next block."""
-        if self._block is not None and self._block.stop < self._num_rows:
-            following = self._order.block(self._lane, self._block.stop)
-            self._ahead = [span.file for span in following.spans]
-            self._footers.prefetch(self._ahead)
+        """Begin to read the footers of the next block, or of the next blocks."""
+        if self._block is not None:
+            stop = self._ahead[-1][0].stop if self._ahead else self._block.stop
+            while stop < self._num_rows and self._wants_more():
+                following = self._order.block(self._lane, stop)
+                files = [span.file for span in following.spans]
+                self._ahead.append((following, files))
+                self._footers.prefetch(files)
+                stop = following.stop
             self._block = None
+
+    def _wants_more(self) -> bool:
+        if not self._ahead:
+            return True
+        if self._remote_nbytes is None:
+            return False
+        files = [file for _, some in self._ahead for file in some]
+        nbytes = int(self._remote_nbytes[files].sum())
+        return len(files) < FOOTERS_AHEAD_FILES and nbytes < FOOTERS_AHEAD_NBYTES

@@ -101,11 +101,14 @@ class Reader(Generic[C]):
     async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
         lanes: dict[LaneKey, LaneReader] = {}
+        remote_nbytes = None if self._ahead is None else self._ahead.file_nbytes
         try:
             for key, span in needs:
                 lane = lanes.get(key)
                 if lane is None:
-                    lane = lanes[key] = LaneReader(self._order, span.lane, footers)
+                    lane = lanes[key] = LaneReader(
+                        self._order, span.lane, footers, remote_nbytes=remote_nbytes
+                    )
                 while lane.stop < span.stop:
                     read = await lane.next_window(span.start)
                     if self._ahead is not None:

@@ -86,3 +86,41 @@ def test_a_file_that_is_gone_is_named(table: Path, monkeypatch: pytest.MonkeyPat
     serve_tables(monkeypatch, t=table)
     with pytest.raises(FileMissingError, match=gone.name):
         read_arrow("test://t")
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_smallest_budget_ends_an_epoch_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shuffle: bool
+) -> None:
+    root = write_numbered(tmp_path / "t", [700, 300, 900], row_group_rows=100)
+    serve_tables(monkeypatch, t=root)
+    options: dict[str, Any] = {"batch_size": 10, "shuffle": shuffle, "memory_budget": 1}
+    dataset = DeltaDataset("test://t", [FieldSpec("id")], **options)
+    assert sorted(row_ids(dataset)) == list(range(1900))
+
+
+def test_an_iterator_that_is_closed_early_closes_its_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_numbered(tmp_path / "t", [7000, 3000, 9000], row_group_rows=100)
+    opened = serve_tables(monkeypatch, t=root)
+    batches = iter(DeltaDataset("test://t", [FieldSpec("id")], batch_size=10))
+    next(batches)
+    batches.close()
+    assert [storage.num_closed for storage in opened] == [1, 1]
+
+
+def test_storage_options_reach_every_storage_and_no_representation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_numbered(tmp_path / "t", [70])
+    opened = serve_tables(monkeypatch, t=root)
+    options = {"aws_secret_access_key": "hidden-from-view"}
+    dataset = DeltaDataset(
+        "test://t", [FieldSpec("id")], batch_size=10, storage_options=options, shuffle=False
+    )
+    assert row_ids(dataset) == list(range(70))
+    assert read_arrow("test://t", storage_options=options).num_rows == 70
+    assert [storage.options for storage in opened] == [options] * 4
+    assert "hidden-from-view" not in repr(dataset._plan)
+    assert "hidden-from-view" not in repr(dataset.progress)

@@ -17,8 +17,16 @@ __all__ = ["MemoryStorage", "serve_tables"]
 class MemoryStorage:
     """The files of one folder, by their paths in it."""
 
-    def __init__(self, uri: str, objects: dict[str, bytes], *, latency_s: float = 0.002) -> None:
+    def __init__(
+        self,
+        uri: str,
+        objects: dict[str, bytes],
+        *,
+        options: object = None,
+        latency_s: float = 0.002,
+    ) -> None:
         self.uri = uri
+        self.options = options
         self.requests: list[tuple[str, ByteRange | None]] = []
         self.num_closed = 0
         self._objects = objects
@@ -65,7 +73,7 @@ def serve_tables(monkeypatch: pytest.MonkeyPatch, **roots: Path) -> list[MemoryS
     tables = {f"test://{name}": _load(root) for name, root in roots.items()}
 
     def open_storage(uri: str, options: object, *, pool: object) -> MemoryStorage:
-        storage = MemoryStorage(uri, tables[uri])
+        storage = MemoryStorage(uri, tables[uri], options=options)
         opened.append(storage)
         return storage
 

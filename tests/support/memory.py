@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from deltastream.storage import Buffer
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["MemoryStorage", "serve_tables"]
@@ -43,7 +44,7 @@ class MemoryStorage:
             raise FileNotFoundError(2, "No such file", path) from None
         return data if byte_range is None else data[byte_range.start : byte_range.stop]
 
-    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         return [await self.read(path) for path in paths]
 
     async def list(self, folder: str, *, after: str = "") -> list[ObjectInfo]:

@@ -114,9 +114,9 @@ class DeletionVectors:
                     if nbytes < part.stop:
                         raise FileCorruptError(_too_short(where, nbytes, part.stop))
                 data = await self._storage.read(path, part)
-                if len(data) < part.stop - part.start:
-                    raise FileCorruptError(_too_short(where, part.start + len(data), part.stop))
-                parts.append((part, data))
+                parts.append((part, bytes(data)))
+        except ObjectChangedError as error:
+            raise FileCorruptError(f"{where} is too short: {error}") from error
         except FileNotFoundError as error:
             raise FileMissingError(
                 f"{where} is gone; after a VACUUM only versions that still have their files can be read: open a newer "

@@ -45,7 +45,7 @@ async def open_checkpoint(
     if first.endswith(".json"):
         try:
             data = await storage.read(first)
-            file = CommitFile(checkpoint.version, data, name)
+            file = CommitFile(checkpoint.version, bytes(data), name)
             head, adds = await pool.run(parse_json_checkpoint, file)
         except (OSError, LogCorruptError) as error:
             raise CheckpointUnreadableError.of(name, error) from error

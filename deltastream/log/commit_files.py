@@ -62,7 +62,7 @@ async def read_commits(
 
 async def _read(storage: Storage, versions: Sequence[int]) -> list[bytes]:
     try:
-        return await storage.read_all([_path(version) for version in versions])
+        found = await storage.read_all([_path(version) for version in versions])
     except FileNotFoundError as error:
         raise LogCorruptError(
             f"{error.filename} was listed and is gone: the log is being cleaned; "
@@ -70,6 +70,8 @@ async def _read(storage: Storage, versions: Sequence[int]) -> list[bytes]:
         ) from error
     except OSError as error:
         raise TableError(f"{error.filename} cannot be read: {error}") from error
+    # The parser looks for lines, which a memoryview cannot.
+    return [bytes(data) for data in found]
 
 
 def _path(version: int) -> str:

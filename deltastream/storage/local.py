@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import UnsupportedFeatureError
+from deltastream.errors import ObjectChangedError, UnsupportedFeatureError
+from deltastream.storage.transport import Buffer
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["LocalStorage"]
@@ -28,15 +29,17 @@ class LocalStorage:
     def uri(self) -> str:
         return self._root
 
-    async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
-        return await self._pool.run(_read, self.local_path(path), byte_range)
+    async def read(
+        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+    ) -> Buffer:
+        return await self._pool.run(_read, self.local_path(path), byte_range, object_nbytes)
 
-    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         found = [self.local_path(path) for path in paths]
-        return await self._pool.run(lambda: [_read(path, None) for path in found])
+        return await self._pool.run(lambda: [_read(path, None, None) for path in found])
 
-    async def list(self, folder: str) -> list[ObjectInfo]:
-        return await self._pool.run(_list, self.local_path(folder))
+    async def list(self, folder: str, *, after: str = "") -> list[ObjectInfo]:
+        return await self._pool.run(_list, self.local_path(folder), after)
 
     async def info(self, path: str) -> ObjectInfo:
         return await self._pool.run(_info, self.local_path(path), path)
@@ -51,20 +54,31 @@ class LocalStorage:
         return os.path.join(self._root, path)
 
     async def aclose(self) -> None:
-        """There are no connections."""
+        """Nothing is open."""
 
 
-def _read(path: str, byte_range: ByteRange | None) -> bytes:
+def _read(path: str, byte_range: ByteRange | None, object_nbytes: int | None) -> bytes:
     with open(path, "rb") as file:
+        if object_nbytes is not None:
+            nbytes = os.fstat(file.fileno()).st_size
+            if nbytes != object_nbytes:
+                raise ObjectChangedError(f"{path} has {nbytes} bytes, and is to have {object_nbytes}")
         if byte_range is None:
             return file.read()
         file.seek(byte_range.start)
-        return file.read(byte_range.stop - byte_range.start)
+        data = file.read(byte_range.stop - byte_range.start)
+    if len(data) < byte_range.stop - byte_range.start:
+        raise ObjectChangedError(f"{path} ends before byte {byte_range.stop}")
+    return data
 
 
-def _list(folder: str) -> list[ObjectInfo]:
+def _list(folder: str, after: str) -> list[ObjectInfo]:
     with os.scandir(folder) as entries:
-        found = [_describe(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+        found = [
+            _describe(entry.name, entry.stat())
+            for entry in entries
+            if entry.name > after and entry.is_file()
+        ]
     return sorted(found, key=lambda info: info.path)
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import builtins
+import errno
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 
+from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.storage.connection import Connection
 from deltastream.storage.limit import RequestLimiter, Slot
-from deltastream.storage.policy import FaultPolicy
+from deltastream.storage.policy import Attempts, FaultPolicy
 from deltastream.storage.received import Received
 from deltastream.storage.transport import (
+    AccessDeniedError,
     Buffer,
+    OutOfRangeError,
+    TransientError,
     Transport,
 )
+from deltastream.storage.transports.translate import describe
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["Requester"]
@@ -60,8 +67,7 @@ class Requester:
         """
         name = f"{connection.name}/{path}"
         received = Received(name, byte_range, object_nbytes=object_nbytes)
-        request = _Request(
-            self,
+        request = self._request(
             connection,
             "reading"
             if byte_range is None
@@ -80,8 +86,8 @@ class Requester:
         self, connection: Connection, folder: str, *, after: str
     ) -> builtins.list[ObjectInfo]:
         """Return what `Transport.list` gives, all pages; one that fails is asked for again, not those before it."""
-        request = _Request(
-            self, connection, "listing", f"{connection.name}/{folder}/", nbytes=_PAGE_NBYTES
+        request = self._request(
+            connection, "listing", f"{connection.name}/{folder}/", nbytes=_PAGE_NBYTES
         )
         found: list[ObjectInfo] = []
 
@@ -105,11 +111,146 @@ class Requester:
 
     async def info(self, connection: Connection, path: str) -> ObjectInfo:
         """Return size and modification time of an object."""
-        request = _Request(self, connection, "asking about", f"{connection.name}/{path}", nbytes=0)
+        request = self._request(connection, "asking about", f"{connection.name}/{path}", nbytes=0)
 
         async def attempt(transport: Transport, slot: Slot) -> ObjectInfo:
-            with request.scope(self._policy.attempt_s(0)) as scope:
+            with request.scope(self._policy.attempt_s(0)):
                 return await transport.info(path)
             raise request.timed_out()
 
         return await request.run(attempt)
+
+    def _request(self, connection: Connection, doing: str, name: str, *, nbytes: int) -> _Request:
+        return _Request(
+            self._policy, self._limiter, self._chance, connection, doing, name, nbytes=nbytes
+        )
+
+    async def _receive(
+        self, transport: Transport, path: str, received: Received, request: _Request, slot: Slot
+    ) -> None:
+        """Take what one answer brings of what is missing."""
+        if received.nbytes and received.is_complete:
+            return
+        rest = received.rest()
+        attempt_s = self._policy.attempt_s(received.missing_nbytes or 0)
+        ends_s = anyio.current_time() + attempt_s
+        stall_s = self._policy.stall_s if transport.is_streaming else attempt_s
+        with request.scope(stall_s) as scope:
+            async with transport.open(path, rest) as response:
+                received.check(response)
+                while not received.is_complete:
+                    data = await response.read_some()
+                    if not data:
+                        break
+                    received.add(data)
+                    slot.nbytes += len(data)
+                    now_s = anyio.current_time()
+                    request.attempts.progressed(now_s)
+                    scope.deadline = min(now_s + stall_s, ends_s, request.attempts.gives_up_s())
+            received.end()
+            if not received.is_complete:
+                # Some clients do not tell a short object from a body that was cut.
+                received.check_object_nbytes((await transport.info(path)).nbytes)
+        request.check(scope)
+        if not received.is_complete:
+            raise TransientError(f"the body ended {received.missing_nbytes} bytes too early")
+
+
+class _Request:
+    """One thing that is asked for until it comes."""
+
+    def __init__(
+        self,
+        policy: FaultPolicy,
+        limiter: RequestLimiter,
+        chance: Callable[[], float],
+        connection: Connection,
+        doing: str,
+        name: str,
+        *,
+        nbytes: int,
+    ) -> None:
+        self._policy = policy
+        self._limiter = limiter
+        self._chance = chance
+        self._connection = connection
+        self._doing = doing
+        self._name = name
+        self._nbytes = nbytes
+        self.attempts = self._new_attempts()
+
+    def scope(self, timeout_s: float) -> anyio.CancelScope:
+        """Return what breaks an attempt off that takes longer, or the request's end."""
+        deadline = min(anyio.current_time() + timeout_s, self.attempts.gives_up_s())
+        return anyio.CancelScope(deadline=deadline)
+
+    def check(self, scope: anyio.CancelScope) -> None:
+        if scope.cancelled_caught:
+            raise self.timed_out()
+
+    def timed_out(self) -> TransientError:
+        return _NoAnswerError("the store did not answer in time")
+
+    async def run(self, attempt: Callable[[Transport, Slot], Awaitable[T]]) -> T:
+        """Return what `attempt` does, after as many as the policy allows."""
+        has_renewed = False
+        while True:
+            transport = None
+            try:
+                async with self._limiter.slot() as slot:
+                    if self.attempts.number == 0:
+                        # Waiting for the first turn is no fault of the store's.
+                        self.attempts = self._new_attempts()
+                    self.attempts.begin()
+                    transport = await self._connection.transport()
+                    try:
+                        result = await attempt(transport, slot)
+                    except TransientError as error:
+                        slot.was_overloaded = (
+                            isinstance(error, _NoAnswerError) or error.status in _OVERLOADED
+                        )
+                        raise
+                    slot.has_succeeded = True
+                    return result
+            except TransientError as error:
+                wait_s = self.attempts.wait_s(
+                    error, now_s=anyio.current_time(), chance=self._chance()
+                )
+                if wait_s is None:
+                    raise self._failed(error) from error
+                await anyio.sleep(wait_s)
+            except AccessDeniedError as error:
+                if has_renewed or transport is None:
+                    raise self._failed(error) from error
+                has_renewed = True
+                await self._connection.renew(transport)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    errno.ENOENT, os.strerror(errno.ENOENT), self._name
+                ) from error
+            except OutOfRangeError as error:
+                raise ObjectChangedError(
+                    f"{self._name} ends before what was asked for ({self._doing} it): {error}"
+                ) from error
+            except StorageError:
+                raise
+            except OSError as error:
+                raise self._failed(error) from error
+
+    def _new_attempts(self) -> Attempts:
+        return Attempts(self._policy, nbytes=self._nbytes, now_s=anyio.current_time())
+
+    def _failed(self, error: OSError) -> StorageError:
+        number = self.attempts.number
+        elapsed_s = anyio.current_time() - self.attempts.started_s
+        cause = str(error) or describe(error)
+        failed = StorageError(
+            f"{self._doing} {self._name} failed after {number} attempt{'s' if number > 1 else ''} "
+            f"in {elapsed_s:.1f} s: {cause}"
+        )
+        failed.filename = self._name
+        return failed
+
+
+class _NoAnswerError(TransientError):
+    """A deadline passed."""

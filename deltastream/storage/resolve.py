@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import OptionError, UnsupportedFeatureError
+from deltastream.options import MAX_REQUESTS, MIN_REQUESTS, START_REQUESTS
 from deltastream.storage.base import Storage
+from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
 from deltastream.storage.local import LocalStorage
+from deltastream.storage.policy import FaultPolicy
+from deltastream.storage.store import CredentialsCallback
 
 __all__ = ["open_storage"]
 
 
 def open_storage(
     table_uri: str | os.PathLike[str],
-    storage_options: Mapping[str, str] | None,
+    storage_options: Mapping[str, Any] | None,
     *,
     pool: DecodePool,
+    credentials: CredentialsCallback | None = None,
+    policy: FaultPolicy | None = None,
 ) -> Storage:
-    """Return the storage of the table at `table_uri`: a local path or a ``file:`` URI.
+    """Return the storage of the table at `table_uri`, a local path or a URI; nothing is connected yet.
 
     Raises:
-        OptionError: `table_uri` is empty.
-        UnsupportedFeatureError: The scheme is one we do not read yet.
+        OptionError: The URI or an option cannot be.
     """
-    uri = os.fspath(table_uri)
-    scheme = urlsplit(uri).scheme.lower() if "://" in uri or uri.startswith("file:") else ""
-    if scheme == "file":
-        uri = unquote(urlsplit(uri).path)
-    elif scheme:
-        raise UnsupportedFeatureError(
-            f"{uri}: tables under {scheme}:// are not read yet; copy the table to a local path"
-        )
-    if not uri:
-        raise OptionError(
-            f"the table's path is empty (got {os.fspath(table_uri)!r}); give a local path or a URI"
-        )
-    # Local files need no credentials: `storage_options` is for the stores that follow.
-    return LocalStorage(uri, pool)
+    from deltastream.storage.parse import parse_store
+
+    store = parse_store(table_uri, storage_options, credentials)
+    if isinstance(store, str):
+        return LocalStorage(store, pool)
+    # Clients of stores are not imported for a local table.
+    from deltastream.storage.open_transport import connect
+    from deltastream.storage.remote import RemoteStorage
+    from deltastream.storage.requester import Requester
+
+    limit = AdaptiveLimit(start=START_REQUESTS, minimum=MIN_REQUESTS, maximum=MAX_REQUESTS)
+    requester = Requester(policy or FaultPolicy(), RequestLimiter(limit))
+    return RemoteStorage(
+        store,
+        requester,
+        connect=connect,
+        parse=lambda uri: parse_store(uri, storage_options, credentials),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -42,10 +42,10 @@ class FsspecTransport:
 
     is_streaming = False
 
-    def __init__(self, filesystem: Any, root: str) -> None:
-        """`root` is what stands before every key: a bucket and a slash, say."""
+    def __init__(self, filesystem: Any, name_of: Callable[[str], str]) -> None:
+        """`name_of` makes a key the file system's name of it: bucket, slash and key, say."""
         self._filesystem = filesystem
-        self._root = root
+        self._name_of = name_of
         self._is_async = bool(getattr(filesystem, "async_impl", False))
         self._threads = anyio.CapacityLimiter(_MAX_THREADS)
 
@@ -82,7 +82,7 @@ class FsspecTransport:
             await close()
 
     async def _call(self, name: str, path: str, **arguments: Any) -> Any:
-        whole = f"{self._root}{path}"
+        whole = self._name_of(path)
         try:
             if self._is_async:
                 return await getattr(self._filesystem, f"_{name}")(whole, **arguments)

@@ -1,0 +1,101 @@
+"""Owns tables in object stores: paths of the log made keys of buckets, and requests for them."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import os
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from deltastream.errors import UnsupportedFeatureError
+from deltastream.storage.connection import Connection
+from deltastream.storage.requester import Requester
+from deltastream.storage.store import Store
+from deltastream.storage.transport import Buffer
+from deltastream.storage.uri import is_uri
+from deltastream.types import ByteRange, ObjectInfo
+
+__all__ = ["RemoteStorage"]
+
+
+class RemoteStorage:
+    """A table's folder in a bucket; other buckets that its log names are reached with the same options."""
+
+    def __init__(
+        self,
+        store: Store,
+        requester: Requester,
+        *,
+        connect: Callable[[Store], Connection],
+        parse: Callable[[str], Store | str],
+    ) -> None:
+        """`parse` makes an absolute URI a store whose root is the object's key."""
+        self._store = store
+        self._requester = requester
+        self._connect = connect
+        self._parse = parse
+        self._connections = {(store.protocol, store.bucket): connect(store)}
+
+    @property
+    def uri(self) -> str:
+        return self._store.uri.rstrip("/")
+
+    async def read(
+        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+    ) -> Buffer:
+        connection, key = self._place(path)
+        return await self._requester.read(connection, key, byte_range, object_nbytes=object_nbytes)
+
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
+        found: list[Buffer] = [b""] * len(paths)
+        failed: list[BaseException] = []
+
+        async def read(i: int) -> None:
+            try:
+                found[i] = await self.read(paths[i])
+            except Exception as error:
+                # One error is the caller's, not a group of them.
+                failed.append(error)
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            for i in range(len(paths)):
+                tasks.start_soon(read, i)
+        if failed:
+            raise failed[0]
+        return found
+
+    async def list(self, folder: str, *, after: str = "") -> list[ObjectInfo]:
+        connection, key = self._place(folder)
+        found = await self._requester.list(connection, key.strip("/"), after=after)
+        if not found and not after:
+            # A store has no folders, only objects in them.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.uri}/{folder}")
+        return found
+
+    async def info(self, path: str) -> ObjectInfo:
+        connection, key = self._place(path)
+        return await self._requester.info(connection, key)
+
+    def local_path(self, path: str) -> str | None:
+        return None
+
+    async def aclose(self) -> None:
+        for connection in self._connections.values():
+            await connection.aclose()
+
+    def _place(self, path: str) -> tuple[Connection, str]:
+        if not is_uri(path):
+            key = path[1:] if path.startswith("/") else f"{self._store.root}/{path}".strip("/")
+            return self._connections[self._store.protocol, self._store.bucket], key
+        store = self._parse(path)
+        if isinstance(store, str):
+            raise UnsupportedFeatureError(
+                f"{self.uri}: its log names {path!r} on a local disk, outside of its store"
+            )
+        place = (store.protocol, store.bucket)
+        if place not in self._connections:
+            self._connections[place] = self._connect(store)
+        return self._connections[place], store.root

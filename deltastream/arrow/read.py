@@ -39,7 +39,7 @@ def read_arrow(
             are read. Backquotes quote a name. None: all of them.
         filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
             lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
-        storage_options: Accepted and not used: only local tables are read.
+        storage_options: How to reach the table's store, in the words of delta-rs or fsspec; local tables need none.
 
     Returns:
         A table of the version's names and types, without the metadata of column mapping: one chunk for each row group

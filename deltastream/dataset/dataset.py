@@ -104,7 +104,7 @@ class DeltaDataset(IterableDataset[Any]):
             shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
             row_dicts: Give each batch as a list of one dict per row.
             provenance: Give with each batch, as ``batch["provenance"]``, the file, row group and row of each row.
-            storage_options: Accepted and not used: only local tables are read.
+            storage_options: How to reach the table's store, in the words of delta-rs or fsspec; local tables need none.
 
         Raises:
             TableError: There is no table, no such version, or it needs a feature we lack.

@@ -18,7 +18,7 @@ from deltastream.errors import (
 )
 from deltastream.fetch.coalesce import coalesce
 from deltastream.fetch.vector_location import check_size, inline_bytes, stored_path, stored_range
-from deltastream.storage import Buffer, Storage
+from deltastream.storage import Storage
 from deltastream.types import ByteRange, DeletionVector, FileContext, Snapshot
 
 __all__ = ["DeletionVectors"]
@@ -102,7 +102,7 @@ class DeletionVectors:
         vector = self.find(first)
         assert vector is not None
         where = f"{self.context(first, vector)}: its file {path!r}"
-        parts: list[tuple[ByteRange, Buffer]] = []
+        parts: list[tuple[ByteRange, bytes]] = []
         try:
             for part in coalesce(
                 [_FILE_VERSION, *ranges.values()],
@@ -132,10 +132,10 @@ class DeletionVectors:
         return path
 
 
-def _cut(parts: list[tuple[ByteRange, Buffer]], wanted: ByteRange) -> bytes:
+def _cut(parts: list[tuple[ByteRange, bytes]], wanted: ByteRange) -> bytes:
     for part, data in parts:
         if part.start <= wanted.start and wanted.stop <= part.stop:
-            return bytes(data[wanted.start - part.start : wanted.stop - part.start])
+            return data[wanted.start - part.start : wanted.stop - part.start]
     raise AssertionError(f"{wanted} was not asked for")
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import anyio
 import pyarrow as pa
 
-from deltastream.errors import DeltaStreamError, FileCorruptError, ReadError
+from deltastream.errors import DeltaStreamError, FileCorruptError, ObjectChangedError, ReadError
 from deltastream.fetch.coalesce import coalesce, divide
 from deltastream.fetch.fetched import Fetched
-from deltastream.fetch.refusals import file_missing, wrong_size
+from deltastream.fetch.refusals import file_missing
 from deltastream.fetch.statistics import FetchStatistics
 from deltastream.options import FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
 from deltastream.storage import Buffer, Storage
@@ -135,9 +135,11 @@ class RemoteFiles:
         self._asked_nbytes += nbytes
         start_s = time.perf_counter()
         try:
-            data = await self._storage.read(path, part)
-            if len(data) < nbytes:
-                raise wrong_size(context, part.start + len(data), expected)
+            data = await self._storage.read(path, part, object_nbytes=expected)
+        except ObjectChangedError as error:
+            raise FileCorruptError(
+                f"{context}: {error}; it was truncated or replaced: restore it from a copy"
+            ) from error
         except FileNotFoundError as error:
             raise file_missing(context) from error
         except OSError as error:

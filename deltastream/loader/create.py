@@ -90,7 +90,7 @@ def create_pytorch_dataloader(
             then work in this process.
         shuffle: Permute files, row groups and rows, differently in each epoch.
         drop_last: Leave out the last batch if it is short.
-        storage_options: Accepted and not used: only local tables are read.
+        storage_options: How to reach the table's store, in the words of delta-rs or fsspec; local tables need none.
         timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
         columns: The columns of a batch, in this order, where `fields` does not say more: names, or ``a.b`` for a field
             of a struct, of which only the fields named are read. Backquotes quote a name.

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from deltastream.errors import ObjectChangedError
 from deltastream.storage import Buffer
 from deltastream.types import ByteRange, ObjectInfo
 
@@ -42,7 +43,13 @@ class MemoryStorage:
             data = self._objects[path]
         except KeyError:
             raise FileNotFoundError(2, "No such file", path) from None
-        return data if byte_range is None else data[byte_range.start : byte_range.stop]
+        if object_nbytes not in (None, len(data)):
+            raise ObjectChangedError(f"{path} has {len(data)} bytes, not {object_nbytes}")
+        if byte_range is None:
+            return data
+        if byte_range.stop > len(data):
+            raise ObjectChangedError(f"{path} ends before byte {byte_range.stop}")
+        return data[byte_range.start : byte_range.stop]
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         return [await self.read(path) for path in paths]

@@ -14,6 +14,7 @@ from deltastream.errors import (
     FileCorruptError,
     FileMissingError,
     LogCorruptError,
+    ObjectChangedError,
     ReadError,
 )
 from deltastream.fetch.coalesce import coalesce
@@ -116,7 +117,8 @@ class DeletionVectors:
                 data = await self._storage.read(path, part)
                 parts.append((part, bytes(data)))
         except ObjectChangedError as error:
-            raise FileCorruptError(f"{where} is too short: {error}") from error
+            nbytes = (await self._storage.info(path)).nbytes
+            raise FileCorruptError(_too_short(where, nbytes, part.stop)) from error
         except FileNotFoundError as error:
             raise FileMissingError(
                 f"{where} is gone; after a VACUUM only versions that still have their files can be read: open a newer "

@@ -62,7 +62,9 @@ def _read(path: str, byte_range: ByteRange | None, object_nbytes: int | None) ->
         if object_nbytes is not None:
             nbytes = os.fstat(file.fileno()).st_size
             if nbytes != object_nbytes:
-                raise ObjectChangedError(f"{path} has {nbytes} bytes, and is to have {object_nbytes}")
+                raise ObjectChangedError(
+                    f"{path} has {nbytes} bytes, and is to have {object_nbytes}"
+                )
         if byte_range is None:
             return file.read()
         file.seek(byte_range.start)

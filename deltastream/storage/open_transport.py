@@ -19,7 +19,7 @@ __all__ = ["connect"]
 
 def connect(store: Store) -> Connection:
     """Return the connection to `store`, not opened yet."""
-    name = f"{store.protocol}://{store.bucket}".rstrip("/")
+    name = f"{store.protocol}://{store.bucket}" if store.bucket else f"{store.protocol}:/"
     return Connection(name, partial(_open, store))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from deltastream.errors import LogCorruptError
 from deltastream.log import checkpoint, commit_files, listing, snapshot
-from deltastream.storage import LocalStorage
+from deltastream.storage import Buffer, LocalStorage
 from deltastream.types import DELETION_VECTOR, ByteRange, ObjectInfo, Snapshot
 from tests.support.logs import LogFolder, add, metadata, protocol, read
 
@@ -132,20 +132,25 @@ class FarStorage:
     def uri(self) -> str:
         return "far://table"
 
-    async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
-        return await self._storage.read(path, byte_range)
+    async def read(
+        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+    ) -> Buffer:
+        return await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
 
-    async def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+    async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         return await self._storage.read_all(paths)
 
-    async def list(self, folder: str) -> builtins.list[ObjectInfo]:
-        return await self._storage.list(folder)
+    async def list(self, folder: str, *, after: str = "") -> builtins.list[ObjectInfo]:
+        return await self._storage.list(folder, after=after)
 
     async def info(self, path: str) -> ObjectInfo:
         return await self._storage.info(path)
 
     def local_path(self, path: str) -> None:
         return None
+
+    async def aclose(self) -> None:
+        await self._storage.aclose()
 
 
 def test_a_table_is_read_without_local_paths(

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import OptionError, UnsupportedFeatureError
+from deltastream.errors import OptionError
 from deltastream.storage import open_storage
 
 
@@ -34,13 +34,16 @@ def test_a_relative_path_is_taken_from_here(
         assert open_storage(given, None, pool=pool).uri == str(tmp_path / "table")
 
 
-@pytest.mark.parametrize(
-    "uri", ["s3://bucket/table", "ABFSS://box@account/table", "memory://x", "https://host/table"]
-)
-def test_a_scheme_that_is_not_read_yet_is_refused_by_its_name(pool: DecodePool, uri: str) -> None:
-    scheme = uri.split(":")[0].lower()
-    with pytest.raises(UnsupportedFeatureError, match=f"tables under {scheme}:// are not read"):
-        open_storage(uri, None, pool=pool)
+def test_a_scheme_that_nobody_knows_is_refused_by_its_name(pool: DecodePool) -> None:
+    with pytest.raises(OptionError, match="nonsense:// is no protocol"):
+        open_storage("nonsense://bucket/table", None, pool=pool)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/table", "memory://x", "https://host/table"])
+def test_a_store_is_not_local(pool: DecodePool, uri: str) -> None:
+    storage = open_storage(uri, None, pool=pool)
+    assert storage.uri == uri
+    assert storage.local_path("part.parquet") is None
 
 
 def test_an_empty_path_is_refused(pool: DecodePool) -> None:

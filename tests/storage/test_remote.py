@@ -17,7 +17,7 @@ from deltastream.storage.policy import FaultPolicy
 from deltastream.types import ByteRange
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.faults.settings import Fault, Rule, Settings
-from tests.support.loops import run_in_loop
+from deltastream.engine.loop import run_in_loop
 from tests.support.servers.store import ObjectStore
 
 T = TypeVar("T")

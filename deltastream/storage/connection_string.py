@@ -30,9 +30,9 @@ def split_connection_string(shown: str, text: object) -> dict[str, str]:
     protocol = parts.get("defaultendpointsprotocol", "https")
     suffix = parts.get("endpointsuffix", "core.windows.net")
     account = found.get("azure_storage_account_name")
-    if account and "azure_storage_endpoint" not in found:
-        if (protocol, suffix) != ("https", "core.windows.net"):
-            found["azure_storage_endpoint"] = f"{protocol}://{account}.blob.{suffix}"
+    is_usual = (protocol, suffix) == ("https", "core.windows.net")
+    if account and not is_usual and "azure_storage_endpoint" not in found:
+        found["azure_storage_endpoint"] = f"{protocol}://{account}.blob.{suffix}"
     if not found:
         raise OptionError(f"{shown} names neither an account nor an endpoint")
     if "azure_storage_endpoint" in found:

@@ -132,7 +132,7 @@ def _google(store: Store) -> dict[str, Any]:
         from google.oauth2.credentials import Credentials as BearerToken
 
         # As an object: gcsfs asks Google about a token that is a text.
-        kwargs["token"] = BearerToken(options["google_bearer_token"])
+        kwargs["token"] = BearerToken(options["google_bearer_token"])  # type: ignore[no-untyped-call]
     elif "google_service_account_key" in options:
         kwargs["token"] = json.loads(options["google_service_account_key"])
     elif "google_application_credentials" in options:

@@ -135,7 +135,8 @@ ONLY_FSSPEC: Mapping[str, frozenset[str]] = {
 
 IGNORED = frozenset(
     # Only writers ask for these (delta-rs' crates/aws/src/constants.rs; object_store's upload options).
-    "aws_s3_allow_unsafe_rename allow_unsafe_rename mount_allow_unsafe_rename aws_s3_locking_provider"
+    "aws_s3_allow_unsafe_rename"  # noqa: SIM905
+    " allow_unsafe_rename mount_allow_unsafe_rename aws_s3_locking_provider"
     " aws_conditional_put conditional_put aws_copy_if_not_exists copy_if_not_exists aws_checksum_algorithm"
     " checksum_algorithm aws_unsigned_payload unsigned_payload aws_disable_tagging azure_disable_tagging"
     " disable_tagging aws_disable_bulk_delete disable_bulk_delete aws_server_side_encryption"

@@ -61,10 +61,11 @@ def parse_store(
     options |= environment
     if kind == "az":
         _complete_azure(options, given_by_callback=credentials is not None)
-    if kind == "gs" and "STORAGE_EMULATOR_HOST" in os.environ and "google_base_url" in environment:
-        if credentials is None and not _has_credentials(kind, Options(options, said.only_fsspec)):
-            # As Google's own clients do: an emulator knows no accounts.
-            options["google_skip_signature"] = "true"
+    is_emulator = "STORAGE_EMULATOR_HOST" in os.environ and "google_base_url" in environment
+    is_known = credentials is not None or _has_credentials(kind, Options(options, said.only_fsspec))
+    if kind == "gs" and is_emulator and not is_known:
+        # As Google's own clients do: an emulator knows no accounts.
+        options["google_skip_signature"] = "true"
     _allow_http(location.protocol, options)
     only_fsspec = dict(said.only_fsspec)
     if location.authorization is not None:

@@ -16,8 +16,8 @@ from deltastream import DeltaDataset, OptionError, SchemaError, create_pytorch_d
 from deltastream.decode import RowGroupDecoder
 from deltastream.engine.pool import DecodePool
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
-from deltastream.storage import Storage
 from deltastream.predicate import Filter
+from deltastream.storage import Storage
 from tests.support.predicates import SCHEMA, Row, Truth, filters, rows
 from tests.support.tables import write_files, write_numbered
 from tests.support.vectors import DataFile, write_files_with_vectors

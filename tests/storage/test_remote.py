@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.log.snapshot import read_snapshot
@@ -17,7 +18,6 @@ from deltastream.storage.policy import FaultPolicy
 from deltastream.types import ByteRange
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.faults.settings import Fault, Rule, Settings
-from deltastream.engine.loop import run_in_loop
 from tests.support.servers.store import ObjectStore
 
 T = TypeVar("T")

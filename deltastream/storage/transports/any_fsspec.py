@@ -22,7 +22,7 @@ _MAX_THREADS = 64
 
 
 def make_filesystem(protocol: str, arguments: Mapping[str, Any]) -> Any:
-    """Return a file system that nobody else has, asynchronous where it can be. Blocks: a first import takes a second."""
+    """Return a file system that nobody else has, asynchronous where it can be. Blocks: importing takes a second."""
     import fsspec
 
     cls = fsspec.get_filesystem_class(protocol)

@@ -48,6 +48,7 @@ def describe(error: BaseException) -> str:
 
 
 def not_found(path: str) -> FileNotFoundError:
+    """Return the error of an object that is not there."""
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 

@@ -1,4 +1,4 @@
-"""Owns how one gets into an Azure account, for both kinds of client."""
+"""Owns how one gets into an Azure account."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from deltastream.storage.store import Store
 from deltastream.storage.values import is_true
 
 __all__ = [
-    "azure_account_url",
     "azure_connection_string",
     "azure_credential",
-    "azure_identity",
-    "azure_service_arguments",
 ]
 
 _TOKEN_LIFE_S = 3600
 
 
-def azure_account_url(store: Store) -> str:
+def _account_url(store: Store) -> str:
     """Return the URL of the account's blob service."""
     account = store.options["azure_storage_account_name"]
     return store.options.get("azure_storage_endpoint", f"https://{account}.blob.core.windows.net")
@@ -28,7 +25,7 @@ def azure_account_url(store: Store) -> str:
 def azure_connection_string(store: Store) -> str | None:
     """Return the connection string of an account key, a signature or nobody; None where a token is needed."""
     options = store.options
-    head = f"BlobEndpoint={azure_account_url(store)}"
+    head = f"BlobEndpoint={_account_url(store)}"
     account = options["azure_storage_account_name"]
     if "azure_storage_token" in options or "credential" in store.fsspec_options:
         return None
@@ -41,25 +38,6 @@ def azure_connection_string(store: Store) -> str | None:
     return None
 
 
-def azure_service_arguments(store: Store) -> dict[str, Any]:
-    """Return the arguments of ``azure.storage.blob.aio.BlobServiceClient`` that say where, and how one gets in."""
-    from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-
-    options = store.options
-    url = azure_account_url(store)
-    account = options["azure_storage_account_name"]
-    credential: object
-    if azure_connection_string(store) is None:
-        credential = store.fsspec_options.get("credential") or azure_credential(store)
-    elif "azure_storage_account_key" in options:
-        credential = AzureNamedKeyCredential(account, options["azure_storage_account_key"])
-    elif "azure_storage_sas_token" in options:
-        credential = AzureSasCredential(options["azure_storage_sas_token"].lstrip("?"))
-    else:
-        credential = None
-    return {"account_url": url, "credential": credential}
-
-
 def azure_credential(store: Store) -> object:
     """Return what gives tokens on an asyncio loop: a given token, a service principal, or Azure's default chain."""
     token = store.options.get("azure_storage_token")
@@ -68,13 +46,6 @@ def azure_credential(store: Store) -> object:
     import azure.identity.aio
 
     return _identity(azure.identity.aio, store)
-
-
-def azure_identity(store: Store) -> object:
-    """Return the same for threads; a given token is none of it."""
-    import azure.identity
-
-    return _identity(azure.identity, store)
 
 
 def _identity(library: Any, store: Store) -> object:

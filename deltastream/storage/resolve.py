@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltastream.engine.pool import DecodePool
+from deltastream.errors import UnsupportedFeatureError
 from deltastream.options import MAX_REQUESTS, MIN_REQUESTS, START_REQUESTS
 from deltastream.storage.base import Storage
 from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
@@ -15,6 +16,9 @@ from deltastream.storage.policy import FaultPolicy
 from deltastream.storage.store import CredentialsCallback
 
 __all__ = ["open_storage"]
+
+_READ = ("s3", "memory")
+"""fsspec's names of the stores that are read."""
 
 
 def open_storage(
@@ -29,12 +33,17 @@ def open_storage(
 
     Raises:
         OptionError: The URI or an option cannot be.
+        UnsupportedFeatureError: The scheme is one we do not read yet.
     """
     from deltastream.storage.parse import parse_store
 
     store = parse_store(table_uri, storage_options, credentials)
     if isinstance(store, str):
         return LocalStorage(store, pool)
+    if store.protocol not in _READ:
+        raise UnsupportedFeatureError(
+            f"{store.uri}: tables under {store.protocol}:// are not read yet; copy the table to a local path or to S3"
+        )
     # Clients of stores are not imported for a local table.
     from deltastream.storage.open_transport import connect
     from deltastream.storage.remote import RemoteStorage

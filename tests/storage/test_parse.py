@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from deltastream.errors import OptionError
+from deltastream.storage.fsspec_arguments import fsspec_arguments
+from deltastream.storage.meanings import MEANINGS
+from deltastream.storage.parse import parse_store
+from deltastream.storage.store import Store
+
+URIS = {
+    "s3": "s3://box/a/table",
+    "az": "abfss://box@account.dfs.core.windows.net/a/table",
+    "gs": "gs://box/a/table",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def store_of(uri: str, options: dict[str, object] | None = None) -> Store:
+    store = parse_store(uri, options)
+    assert isinstance(store, Store)
+    return store
+
+
+@pytest.mark.parametrize(("kind", "uri"), URIS.items())
+def test_a_uri_names_bucket_and_folder(kind: str, uri: str) -> None:
+    store = store_of(uri)
+    assert (store.protocol, store.bucket, store.root) == (kind, "box", "a/table")
+    assert store.uri == uri
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3a", "S3"])
+def test_the_schemes_of_s3_are_one_store(scheme: str) -> None:
+    assert store_of(f"{scheme}://box//a%20b/").root == "a b"
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3://box/a?x=1", "s3://box/../a", "s3://me:pw@box/a"])
+def test_a_uri_that_cannot_be_is_refused(uri: str) -> None:
+    with pytest.raises(OptionError) as failure:
+        parse_store(uri)
+    assert "pw" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"AWS_ACCESS_KEY_ID": "k", "aws_secret_access_key": "s", "endpoint": "http://here:1"},
+        {"key": "k", "secret": "s", "endpoint_url": "http://here:1"},
+        {"access_key_id": "k", "key": "k", "secret": "s", "aws_endpoint_url": "http://here:1"},
+    ],
+)
+def test_options_mean_the_same_under_every_name(options: dict[str, object]) -> None:
+    protocol, arguments = fsspec_arguments(store_of(URIS["s3"], options))
+    assert protocol == "s3"
+    assert (arguments["key"], arguments["secret"]) == ("k", "s")
+    assert arguments["endpoint_url"] == "http://here:1"
+
+
+def test_options_that_contradict_each_other_are_named_without_their_values() -> None:
+    with pytest.raises(
+        OptionError, match=r"'key'.*'aws_access_key_id'|'aws_access_key_id'.*'key'"
+    ) as failure:
+        parse_store(URIS["s3"], {"key": "one-marker", "aws_access_key_id": "two-marker"})
+    assert "marker" not in str(failure.value)
+
+
+def test_an_option_that_nobody_knows_is_refused_with_its_neighbour() -> None:
+    with pytest.raises(OptionError, match=r"aws_secret_acess_key.*did you mean"):
+        parse_store(URIS["s3"], {"aws_secret_acess_key": "marker"})
+
+
+def test_what_only_writers_need_changes_nothing() -> None:
+    options: dict[str, object] = {"aws_s3_allow_unsafe_rename": "true"}
+    assert store_of(URIS["s3"], options) == store_of(URIS["s3"])
+
+
+def test_an_endpoint_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://here:1")
+    _, arguments = fsspec_arguments(store_of(URIS["s3"]))
+    assert arguments["endpoint_url"] == "http://here:1"
+
+
+@pytest.mark.parametrize("kind", URIS)
+def test_no_representation_shows_a_secret(kind: str) -> None:
+    names = [
+        name
+        for meaning in MEANINGS[kind]
+        if meaning.is_credential
+        for name in (meaning.name, *meaning.others)
+    ]
+    assert names
+    for name in names:
+        try:
+            store = store_of(URIS[kind], {name: "marker-of-a-secret"})
+            shown = f"{store!r} {store} {pickle.loads(pickle.dumps(store))!r}"
+        except OptionError as error:
+            shown = str(error)
+        assert "marker-of" not in shown, name

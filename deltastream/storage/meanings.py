@@ -37,7 +37,7 @@ def _credential(name: str, *others: str, kind: Kind = Kind.TEXT) -> Meaning:
 
 
 _CLIENT = (
-    Meaning("allow_http", kind=Kind.FLAG),
+    Meaning("allow_http", ("aws_allow_http", "azure_allow_http", "google_allow_http"), Kind.FLAG),
     Meaning("allow_invalid_certificates", kind=Kind.FLAG),
     Meaning("timeout", ("requests_timeout",), Kind.DURATION),
     Meaning("connect_timeout", ("connection_timeout",), Kind.DURATION),

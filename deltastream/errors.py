@@ -69,6 +69,10 @@ class UnsupportedFeatureError(TableError):
 class StorageError(DeltaStreamError, OSError):
     """A store did not give what was asked for; the message names object, operation, attempts, time and last cause."""
 
+    def __str__(self) -> str:
+        # An OSError with a file name shows nothing else.
+        return str(self.args[0]) if self.args else ""
+
 
 class ObjectChangedError(StorageError):
     """An object's size or ETag is not what the log promised, or changed while it was read."""

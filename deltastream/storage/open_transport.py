@@ -31,8 +31,10 @@ async def _open(store: Store, is_renewed: bool) -> Transport:
     protocol, arguments = fsspec_arguments(store, credentials)
     # The first import of a file system takes a second.
     if protocol == "s3":
-        return await anyio.to_thread.run_sync(
+        transport = await anyio.to_thread.run_sync(
             partial(open_s3, arguments, store.bucket, max_connections=MAX_REQUESTS)
         )
+        await transport.connect()
+        return transport
     filesystem = await anyio.to_thread.run_sync(make_filesystem, protocol, arguments)
     return FsspecTransport(filesystem, partial(fsspec_path, store))

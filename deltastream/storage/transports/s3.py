@@ -55,6 +55,13 @@ class S3Transport:
     def __repr__(self) -> str:
         return f"<S3Transport {self._bucket}>"
 
+    async def connect(self) -> None:
+        """Make the client: requests that come at once would each make one."""
+        try:
+            await self._filesystem.set_session()
+        except Exception as error:
+            raise _translate(error, self._bucket) from error
+
     @asynccontextmanager
     async def open(self, path: str, byte_range: ByteRange | None) -> AsyncIterator[Response]:
         arguments = {"Bucket": self._bucket, "Key": path, **self._extra}

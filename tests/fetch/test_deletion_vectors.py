@@ -19,7 +19,7 @@ from deltastream.errors import (
 )
 from deltastream.fetch import DeletionVectors
 from deltastream.fetch.vector_location import stored_path
-from deltastream.storage import LocalStorage
+from deltastream.storage import Buffer, LocalStorage
 from deltastream.types import ByteRange, DeletionVector
 from tests.support.logs import LogFolder, add, metadata, protocol, read
 from tests.support.vectors import (
@@ -42,9 +42,11 @@ class WatchedStorage(LocalStorage):
         super().__init__(str(root), pool)
         self.asked: list[tuple[str, ByteRange | None]] = []
 
-    async def read(self, path: str, byte_range: ByteRange | None = None) -> bytes:
+    async def read(
+        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+    ) -> Buffer:
         self.asked.append((path, byte_range))
-        return await super().read(path, byte_range)
+        return await super().read(path, byte_range, object_nbytes=object_nbytes)
 
 
 def read_rows(

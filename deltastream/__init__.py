@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from deltastream.arrow import iter_arrow, read_arrow
     from deltastream.dataset import DeltaDataset
     from deltastream.loader import DeltaDataLoader, create_pytorch_dataloader
+    from deltastream.storage import Credentials
 
 __all__ = [
+    "Credentials",
     "DeltaDataLoader",
     "DeltaDataset",
     "DeltaStreamError",
@@ -69,4 +71,8 @@ def __getattr__(name: str) -> Any:
         from deltastream import loader
 
         return getattr(loader, name)
+    if name == "Credentials":
+        from deltastream.storage import Credentials
+
+        return Credentials
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

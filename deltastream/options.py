@@ -10,6 +10,7 @@ __all__ = [
     "BACKOFF_MAX_S",
     "BACKOFF_S",
     "BLOCK_FILES",
+    "DEFAULT_CACHE_NBYTES",
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
     "DEFAULT_SHUFFLE_ROWS",
@@ -44,6 +45,9 @@ __all__ = [
 DEFAULT_MEMORY_BUDGET = 1 << 30
 """Bytes one iterator may hold: eight lanes with an open window and one read ahead, at 64 MiB each. Footers that are
 kept for later epochs, about 32 MiB at most, are outside it."""
+
+DEFAULT_CACHE_NBYTES = 64 << 30
+"""Bytes of the disk cache, unless the user says how much of the disk it may take."""
 
 DEFAULT_SHUFFLE_ROWS = 131_072
 """Rows of a window. At 4 bytes a column it is half of an L2 cache of 1 MiB: scattering costs 1.6 ns a value there."""

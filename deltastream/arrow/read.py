@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,10 +14,10 @@ from deltastream.arrow.schema import logical_schema
 from deltastream.decode import Projection
 from deltastream.engine.pool import DecodePool, usable_cores
 from deltastream.errors import OptionError
-from deltastream.options import DEFAULT_MEMORY_BUDGET, OrderOptions
+from deltastream.options import DEFAULT_CACHE_NBYTES, DEFAULT_MEMORY_BUDGET, OrderOptions
 from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
 from deltastream.predicate import Filter
-from deltastream.storage import Storage
+from deltastream.storage import CredentialsCallback, Storage, StorageAccess, TransportName
 
 __all__ = ["iter_arrow", "read_arrow"]
 
@@ -27,7 +28,12 @@ def read_arrow(
     timestamp: datetime | str | None = None,
     columns: Sequence[str] | None = None,
     filter: Filter | None = None,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    credentials: CredentialsCallback | None = None,
+    transport: TransportName = "auto",
+    cache_dir: str | os.PathLike[str] | None = None,
+    cache_nbytes: int = DEFAULT_CACHE_NBYTES,
 ) -> pa.Table:
     """Read the live rows of one version of a table into memory, in base order, without torch.
 
@@ -40,6 +46,12 @@ def read_arrow(
         filter: Which rows: SQL as it stands after WHERE, ``[(column, operator, value), ...]`` or a list of such
             lists, or a pyarrow expression. Rows for which it is true are kept, neither false nor null.
         storage_options: How to reach the table's store, in the words of delta-rs or fsspec; local tables need none.
+        credentials: Called for `Credentials` before the first request, and again shortly before they end, in every
+            process that reads.
+        transport: The client of the store: "fsspec", "obstore", or "auto", which chooses.
+        cache_dir: A folder where bytes of data files of a store are kept for later epochs, shared by all processes of a
+            machine; None: nowhere.
+        cache_nbytes: Bytes that `cache_dir` may take.
 
     Returns:
         A table of the version's names and types, without the metadata of column mapping: one chunk for each row group
@@ -51,7 +63,18 @@ def read_arrow(
         OptionError: An argument cannot be.
         ReadError: A file is missing, or is not what the log promised.
     """
-    with iter_arrow(path, version, timestamp, columns, filter, storage_options) as batches:
+    with iter_arrow(
+        path,
+        version,
+        timestamp,
+        columns,
+        filter,
+        storage_options,
+        credentials=credentials,
+        transport=transport,
+        cache_dir=cache_dir,
+        cache_nbytes=cache_nbytes,
+    ) as batches:
         return pa.Table.from_batches(batches, batches.schema)
 
 
@@ -61,11 +84,15 @@ def iter_arrow(
     timestamp: datetime | str | None = None,
     columns: Sequence[str] | None = None,
     filter: Filter | None = None,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     *,
     max_rows: int | None = None,
     memory_budget: int = DEFAULT_MEMORY_BUDGET,
     decode_threads: int | None = None,
+    credentials: CredentialsCallback | None = None,
+    transport: TransportName = "auto",
+    cache_dir: str | os.PathLike[str] | None = None,
+    cache_nbytes: int = DEFAULT_CACHE_NBYTES,
 ) -> ArrowBatches:
     """Iterate the live rows of one version of a table as record batches, in base order, without torch.
 
@@ -82,6 +109,10 @@ def iter_arrow(
         max_rows: Rows of a batch, at most. None: a batch is what lives of a row group.
         memory_budget: Bytes that may wait to be taken. A row group is decoded whole, also one that is larger.
         decode_threads: Threads that decode; None: one a core.
+        credentials: As in `read_arrow`, and so are the next three.
+        transport: See there.
+        cache_dir: See there.
+        cache_nbytes: See there.
 
     Returns:
         An iterator of record batches, whose `schema` is that of every batch. A batch owns its memory.
@@ -102,7 +133,8 @@ def iter_arrow(
         if count is not None and count < 1:
             raise OptionError(f"{name} must be at least 1, got {count}")
 
-    request = RowsRequest(path, version, timestamp, columns, filter, storage_options)
+    access = StorageAccess(storage_options, credentials, transport, cache_dir, cache_nbytes)
+    request = RowsRequest(path, version, timestamp, columns, filter, access)
 
     async def plan(storage: Storage, pool: DecodePool) -> ReadPlan:
         rows = await plan_rows(request, storage, pool)
@@ -117,7 +149,7 @@ def iter_arrow(
             rows.row_filter,
             # One row a batch: every row count is a multiple of it.
             OrderOptions(batch_size=1),
-            storage_options=storage_options,
+            access=access,
         )
 
     planned = run_planning(request, plan)

@@ -27,6 +27,7 @@ from deltastream.dataset.wrappers import check_wrappers
 from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import (
+    DEFAULT_CACHE_NBYTES,
     DEFAULT_MEMORY_BUDGET,
     DEFAULT_SHUFFLE_NBYTES,
     DEFAULT_SHUFFLE_ROWS,
@@ -35,6 +36,7 @@ from deltastream.options import (
 from deltastream.pipeline import PipelineStatistics, RowsRequest
 from deltastream.plan import PartitionFilter
 from deltastream.predicate import Filter
+from deltastream.storage import CredentialsCallback, StorageAccess, TransportName
 
 __all__ = ["DeltaDataset"]
 
@@ -73,7 +75,11 @@ class DeltaDataset(IterableDataset[Any]):
         shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
         row_dicts: bool = False,
         provenance: bool = False,
-        storage_options: Mapping[str, str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        credentials: CredentialsCallback | None = None,
+        transport: TransportName = "auto",
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_nbytes: int = DEFAULT_CACHE_NBYTES,
     ) -> None:
         """Read the log and plan.
 
@@ -105,6 +111,12 @@ class DeltaDataset(IterableDataset[Any]):
             row_dicts: Give each batch as a list of one dict per row.
             provenance: Give with each batch, as ``batch["provenance"]``, the file, row group and row of each row.
             storage_options: How to reach the table's store, in the words of delta-rs or fsspec; local tables need none.
+            credentials: Called for `Credentials` before the first request, and again shortly before they end, in every
+                process that reads.
+            transport: The client of the store: "fsspec", "obstore", or "auto", which chooses.
+            cache_dir: A folder where bytes of data files of a store are kept for later epochs, shared by all processes
+                of a machine; None: nowhere.
+            cache_nbytes: Bytes that `cache_dir` may take.
 
         Raises:
             TableError: There is no table, no such version, or it needs a feature we lack.
@@ -135,7 +147,7 @@ class DeltaDataset(IterableDataset[Any]):
                 timestamp,
                 columns,
                 filter,
-                storage_options,
+                StorageAccess(storage_options, credentials, transport, cache_dir, cache_nbytes),
                 partition_filter,
                 open_store=partial(find_job_store, rank, num_ranks),
             ),

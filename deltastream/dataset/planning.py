@@ -56,7 +56,7 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
         layout,
         pad=request.pad,
         provenance=request.provenance,
-        storage_options=request.rows.storage_options,
+        access=request.rows.access,
     )
 
 

@@ -15,12 +15,14 @@ from deltastream.fields import FieldSpec
 from deltastream.loader.legacy import create_from_length
 from deltastream.loader.loader import DeltaDataLoader
 from deltastream.options import (
+    DEFAULT_CACHE_NBYTES,
     DEFAULT_MEMORY_BUDGET,
     DEFAULT_SHUFFLE_NBYTES,
     DEFAULT_SHUFFLE_ROWS,
 )
 from deltastream.plan import PartitionFilter
 from deltastream.predicate import Filter
+from deltastream.storage import CredentialsCallback, TransportName
 
 __all__ = ["create_pytorch_dataloader"]
 
@@ -53,7 +55,7 @@ def create_pytorch_dataloader(
     num_workers: int = 0,
     shuffle: bool = False,
     drop_last: bool = False,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     *,
     timestamp: datetime | str | None = None,
     columns: Sequence[str] | None = None,
@@ -67,6 +69,10 @@ def create_pytorch_dataloader(
     shuffle_rows: int = DEFAULT_SHUFFLE_ROWS,
     shuffle_nbytes: int = DEFAULT_SHUFFLE_NBYTES,
     provenance: bool = False,
+    credentials: CredentialsCallback | None = None,
+    transport: TransportName = "auto",
+    cache_dir: str | os.PathLike[str] | None = None,
+    cache_nbytes: int = DEFAULT_CACHE_NBYTES,
     collate_fn: Callable[[list[dict[str, Any]]], Any] | None = None,
     **dataloader_kwargs: Any,
 ) -> DeltaDataLoader:
@@ -105,6 +111,12 @@ def create_pytorch_dataloader(
         shuffle_rows: Rows of a shuffle window, at most (a row group is never divided for it).
         shuffle_nbytes: Bytes of a shuffle window, at most (likewise).
         provenance: Give with each batch, as ``batch["provenance"]``, the file, row group and row of each row.
+        credentials: Called for `Credentials` before the first request, and again shortly before they end, in every
+            process that reads.
+        transport: The client of the store: "fsspec", "obstore", or "auto", which chooses.
+        cache_dir: A folder where bytes of data files of a store are kept for later epochs, shared by all processes of a
+            machine; None: nowhere.
+        cache_nbytes: Bytes that `cache_dir` may take.
         collate_fn: Called with each batch as a list of one dict per row, as in deltatorch; without it a batch is a
             dict of tensors.
         **dataloader_kwargs: For `torch.utils.data.DataLoader`.
@@ -147,6 +159,10 @@ def create_pytorch_dataloader(
         row_dicts=collate_fn is not None,
         provenance=provenance,
         storage_options=storage_options,
+        credentials=credentials,
+        transport=transport,
+        cache_dir=cache_dir,
+        cache_nbytes=cache_nbytes,
     )
     return DeltaDataLoader(
         dataset, collate_fn=collate_fn, num_workers=num_workers, **dataloader_kwargs

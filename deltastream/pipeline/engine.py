@@ -66,9 +66,7 @@ class ReadEngine(Generic[C]):
 
         async def main() -> None:
             try:
-                storage = open_storage(
-                    plan.snapshot.table_uri, plan.storage_options, pool=self.pool
-                )
+                storage = open_storage(plan.snapshot.table_uri, plan.access, pool=self.pool)
             except Exception as error:
                 self.channel.close(error)
                 return

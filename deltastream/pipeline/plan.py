@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +13,7 @@ from deltastream.options import OrderOptions
 from deltastream.pipeline.footer_cache import FooterCache
 from deltastream.pipeline.selector import RowFilter
 from deltastream.plan import EpochOrder
+from deltastream.storage import StorageAccess
 from deltastream.types import Snapshot
 
 __all__ = ["ReadOptions", "ReadPlan"]
@@ -42,10 +42,8 @@ class ReadPlan:
     row_filter: RowFilter | None
     """None: no filter, or one that every row of the files passes."""
     order: OrderOptions
-    storage_options: Mapping[str, str] | None = field(
-        default=None, kw_only=True, repr=False, compare=False
-    )
-    """How to reach the table; secrets may be among them."""
+    access: StorageAccess = field(default_factory=StorageAccess, kw_only=True, compare=False)
+    """How to reach the table."""
     footers: FooterCache = field(default_factory=FooterCache, kw_only=True, compare=False)
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:

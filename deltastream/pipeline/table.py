@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from deltastream.predicate import (
     readings,
     resolve_column,
 )
-from deltastream.storage import Storage, open_storage
+from deltastream.storage import Storage, StorageAccess, open_storage
 from deltastream.types import Snapshot
 
 __all__ = ["FoundFiles", "PlannedRows", "RowsRequest", "find_files", "plan_rows", "run_planning"]
@@ -54,7 +54,7 @@ class RowsRequest:
     timestamp: datetime | str | None
     columns: Sequence[str] | None
     filter: Filter | None
-    storage_options: Mapping[str, str] | None = field(repr=False)
+    access: StorageAccess
     partition_filter: PartitionFilter | None = None
     on_snapshot: Callable[[Snapshot], object] | None = None
     """Called in a thread of the pool with the version that was found, before it is planned; may refuse it."""
@@ -97,7 +97,7 @@ def run_planning(request: RowsRequest, plan: Callable[[Storage, DecodePool], Awa
     async def main() -> T:
         pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
         try:
-            storage = open_storage(request.path, request.storage_options, pool=pool)
+            storage = open_storage(request.path, request.access, pool=pool)
             async with aclosing(storage):
                 return await plan(storage, pool)
         finally:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import UnsupportedFeatureError
 from deltastream.options import MAX_REQUESTS, MIN_REQUESTS, START_REQUESTS
+from deltastream.storage.access import StorageAccess
 from deltastream.storage.base import Storage
 from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
 from deltastream.storage.local import LocalStorage
 from deltastream.storage.policy import FaultPolicy
-from deltastream.storage.store import CredentialsCallback
 
 __all__ = ["open_storage"]
 
@@ -23,10 +22,9 @@ _READ = ("s3", "memory")
 
 def open_storage(
     table_uri: str | os.PathLike[str],
-    storage_options: Mapping[str, Any] | None,
+    access: StorageAccess | None,
     *,
     pool: DecodePool,
-    credentials: CredentialsCallback | None = None,
     policy: FaultPolicy | None = None,
 ) -> Storage:
     """Return the storage of the table at `table_uri`, a local path or a URI; nothing is connected yet.
@@ -37,12 +35,20 @@ def open_storage(
     """
     from deltastream.storage.parse import parse_store
 
-    store = parse_store(table_uri, storage_options, credentials)
+    access = access or StorageAccess()
+    parse = partial(
+        parse_store, storage_options=access.storage_options, credentials=access.credentials
+    )
+    store = parse(os.fspath(table_uri))
     if isinstance(store, str):
         return LocalStorage(store, pool)
     if store.protocol not in _READ:
         raise UnsupportedFeatureError(
             f"{store.uri}: tables under {store.protocol}:// are not read yet; copy the table to a local path or to S3"
+        )
+    if access.transport == "obstore" or access.cache_dir is not None:
+        raise UnsupportedFeatureError(
+            f"{store.uri}: transport='obstore' and cache_dir are not supported yet"
         )
     # Clients of stores are not imported for a local table.
     from deltastream.storage.open_transport import connect
@@ -55,5 +61,5 @@ def open_storage(
         store,
         requester,
         connect=connect,
-        parse=lambda uri: parse_store(uri, storage_options, credentials),
+        parse=parse,
     )

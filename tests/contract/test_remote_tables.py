@@ -10,8 +10,9 @@ import fsspec
 import pyarrow as pa
 import pytest
 
-from deltastream import DeltaDataset, FieldSpec, read_arrow
+from deltastream import Credentials, DeltaDataset, FieldSpec, read_arrow
 from deltastream.errors import FileMissingError
+from deltastream.storage import StorageAccess
 from tests.support.loaders import row_ids
 from tests.support.memory import serve_tables
 from tests.support.tables import data_files, write_files, write_numbered
@@ -135,17 +136,21 @@ def test_an_iterator_that_is_closed_early_closes_its_storage(
     assert [storage.num_closed for storage in opened] == [1, 1]
 
 
-def test_storage_options_reach_every_storage_and_no_representation(
+def test_what_is_said_of_the_store_reaches_every_storage_and_no_representation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write_numbered(tmp_path / "t", [70])
     opened = serve_tables(monkeypatch, t=root)
-    options = {"aws_secret_access_key": "hidden-from-view"}
-    dataset = DeltaDataset(
-        "test://t", [FieldSpec("id")], batch_size=10, storage_options=options, shuffle=False
-    )
+    said: dict[str, Any] = {
+        "storage_options": {"aws_secret_access_key": "hidden-from-view"},
+        "credentials": lambda: Credentials({"aws_session_token": "hidden-from-view"}),
+        "transport": "fsspec",
+        "cache_dir": tmp_path / "cache",
+        "cache_nbytes": 1 << 20,
+    }
+    dataset = DeltaDataset("test://t", [FieldSpec("id")], batch_size=10, **said)
     assert row_ids(dataset) == list(range(70))
-    assert read_arrow("test://t", storage_options=options).num_rows == 70
-    assert [storage.options for storage in opened] == [options] * 4
+    assert read_arrow("test://t", **said).num_rows == 70
+    assert [storage.access for storage in opened] == [StorageAccess(**said)] * 4
     assert "hidden-from-view" not in repr(dataset._plan)
     assert "hidden-from-view" not in repr(dataset.progress)

@@ -17,7 +17,7 @@ from deltastream.decode import RowGroupDecoder
 from deltastream.engine.pool import DecodePool
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
 from deltastream.predicate import Filter
-from deltastream.storage import Storage
+from deltastream.storage import Storage, StorageAccess
 from tests.support.predicates import SCHEMA, Row, Truth, filters, rows
 from tests.support.tables import write_files, write_numbered
 from tests.support.vectors import DataFile, write_files_with_vectors
@@ -189,7 +189,7 @@ def test_statistics_and_partitions_leave_no_file_to_look_into(tmp_path: Path) ->
 
 
 def planned(root: Path, condition: Filter) -> PlannedRows:
-    request = RowsRequest(root, None, None, None, condition, None)
+    request = RowsRequest(root, None, None, None, condition, StorageAccess())
 
     async def plan(storage: Storage, pool: DecodePool) -> PlannedRows:
         return await plan_rows(request, storage, pool)

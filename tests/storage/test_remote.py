@@ -13,7 +13,7 @@ from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.log.snapshot import read_snapshot
-from deltastream.storage import Storage, open_storage
+from deltastream.storage import Storage, StorageAccess, open_storage
 from deltastream.storage.policy import FaultPolicy
 from deltastream.types import ByteRange
 from tests.support.faults.proxy import FaultProxy, run_proxy
@@ -119,7 +119,9 @@ def test_faults_that_pass_give_the_right_bytes(
 ) -> None:
     proxy.set(Settings(rules=(rule,)))
     store = filled.via(proxy.port)
-    storage = open_storage(store.uri("faults"), store.storage_options, pool=pool, policy=IMPATIENT)
+    storage = open_storage(
+        store.uri("faults"), StorageAccess(store.storage_options), pool=pool, policy=IMPATIENT
+    )
     part = ByteRange(1000, len(CONTENT) - 7)
     data = ask(storage, lambda storage: storage.read("a b%c", part, object_nbytes=len(CONTENT)))
     assert bytes(data) == CONTENT[part.start : part.stop]
@@ -133,7 +135,9 @@ def test_a_fault_that_stays_names_the_object_and_the_attempts(
 ) -> None:
     proxy.set(Settings(rules=(Rule(fault),)))
     store = filled.via(proxy.port)
-    storage = open_storage(store.uri("faults"), store.storage_options, pool=pool, policy=IMPATIENT)
+    storage = open_storage(
+        store.uri("faults"), StorageAccess(store.storage_options), pool=pool, policy=IMPATIENT
+    )
     with pytest.raises(StorageError, match=r"faults/a b%c failed after 4 attempts in [0-5]\."):
         ask(storage, lambda storage: storage.read("a b%c"))
 
@@ -146,7 +150,7 @@ def test_a_log_is_read_from_s3(pool: DecodePool, s3: ObjectStore) -> None:
             mode="append",
             storage_options=dict(s3.storage_options),
         )
-    storage = open_storage(s3.uri("log-table"), s3.storage_options, pool=pool)
+    storage = open_storage(s3.uri("log-table"), StorageAccess(s3.storage_options), pool=pool)
     snapshot = ask(storage, lambda storage: read_snapshot(storage, pool=pool))
     assert snapshot.version == 11
     assert len(snapshot.files) == 12

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import OptionError, UnsupportedFeatureError
-from deltastream.storage import open_storage
+from deltastream.storage import Credentials, StorageAccess, open_storage
 
 
 @pytest.fixture
@@ -62,3 +63,23 @@ def test_an_empty_path_is_refused(pool: DecodePool) -> None:
 def test_a_file_uri_without_a_path_is_refused(pool: DecodePool, uri: str) -> None:
     with pytest.raises(OptionError, match="the table's path is empty"):
         open_storage(uri, None, pool=pool)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"transport": "boto"}, "transport must be one of auto, fsspec, obstore, got 'boto'"),
+        ({"credentials": {"aws_access_key_id": "a"}}, "credentials must be a callable"),
+        ({"cache_nbytes": 0}, "cache_nbytes must be at least 1, got 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(said: dict[str, Any], told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        StorageAccess(**said)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    access = StorageAccess(
+        {"aws_secret_access_key": "hidden"}, lambda: Credentials({"a": "hidden"})
+    )
+    assert "hidden" not in repr(access)

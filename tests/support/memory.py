@@ -24,11 +24,11 @@ class MemoryStorage:
         uri: str,
         objects: dict[str, bytes],
         *,
-        options: object = None,
+        access: object = None,
         latency_s: float = 0.002,
     ) -> None:
         self.uri = uri
-        self.options = options
+        self.access = access
         self.requests: list[tuple[str, ByteRange | None]] = []
         self.num_closed = 0
         self._objects = objects
@@ -80,8 +80,8 @@ def serve_tables(monkeypatch: pytest.MonkeyPatch, **roots: Path) -> list[MemoryS
     opened: list[MemoryStorage] = []
     tables = {f"test://{name}": _load(root) for name, root in roots.items()}
 
-    def open_storage(uri: str, options: object, *, pool: object) -> MemoryStorage:
-        storage = MemoryStorage(uri, tables[uri], options=options)
+    def open_storage(uri: str, access: object, *, pool: object) -> MemoryStorage:
+        storage = MemoryStorage(uri, tables[uri], access=access)
         opened.append(storage)
         return storage
 

@@ -20,7 +20,7 @@ from deltastream.engine.pool import DecodePool
 from deltastream.fetch.coalesce import coalesce
 from deltastream.options import INSPECTED_FOOTERS
 from deltastream.pipeline import FoundFiles, RowsRequest, find_files
-from deltastream.storage import open_storage
+from deltastream.storage import StorageAccess, open_storage
 from deltastream.types import ByteRange
 
 __all__ = ["FileFacts", "TableFacts", "read_facts"]
@@ -67,7 +67,7 @@ def read_facts(
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
             async with aclosing(open_storage(table, None, pool=pool)) as storage:
-                request = RowsRequest(table, version, timestamp, columns, filter, None)
+                request = RowsRequest(table, version, timestamp, columns, filter, StorageAccess())
                 found = await find_files(request, storage, pool)
                 snapshot = found.snapshot
                 partition = frozenset(snapshot.partition_columns) & frozenset(found.schema.names)

@@ -12,7 +12,8 @@
     │   └── ObjectChangedError     an object is not the one that the log names: its size or ETag differs
     ├── ReadError                  one data file; names table, version, file, row group and stage
     │   ├── FileMissingError       a file of this version is gone (vacuumed, deleted)
-    │   └── FileCorruptError       bytes, footer or counts are not what the log promised
+    │   ├── FileCorruptError       bytes, footer or counts are not what the log promised
+    │   └── FileUnavailableError (StorageError)  the store did not give it
     ├── SchemaError                a column that isn't there, a type or a value that its field cannot take
     ├── NullValueError             a null where the field has no rule for nulls
     ├── TransformError             the user's transform raised; names the row
@@ -26,6 +27,7 @@ __all__ = [
     "DeltaStreamError",
     "FileCorruptError",
     "FileMissingError",
+    "FileUnavailableError",
     "LogCorruptError",
     "MemoryBudgetError",
     "NullValueError",
@@ -88,6 +90,10 @@ class FileMissingError(ReadError):
 
 class FileCorruptError(ReadError):
     """A data file's bytes, footer, row counts or deletion vector are not what the log promised."""
+
+
+class FileUnavailableError(ReadError, StorageError):
+    """A store did not give bytes of a data file; the message ends with that of the `StorageError` that is the cause."""
 
 
 class SchemaError(DeltaStreamError):

@@ -1,9 +1,10 @@
-"""What every test stands on: one seed, the anyio backend, the outside data, no thread left behind."""
+"""What every test stands on: one seed, a run's length, the anyio backend, the outside data, no thread left behind."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,25 @@ def pytest_report_header() -> str:
     return f"deltastream: DELTASTREAM_SEED={SEED} DELTASTREAM_STRESS={int(STRESS)}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "one_in(n): of the cases of this test one in n, by the seed; under stress all"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seen: Counter[object] = Counter()
+    left_out = []
+    for item in items:
+        if not STRESS and (marker := item.get_closest_marker("one_in")) is not None:
+            place = (item.path, getattr(item, "originalname", None))
+            if (seen[place] - SEED) % marker.args[0]:
+                left_out.append(item)
+            seen[place] += 1
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        dropped = set(left_out)
+        items[:] = [item for item in items if item not in dropped]
     for item in items:
         test = getattr(item, "obj", None)
         if test is not None and hypothesis.is_hypothesis_test(test):

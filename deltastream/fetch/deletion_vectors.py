@@ -13,9 +13,11 @@ from deltastream.errors import (
     DeltaStreamError,
     FileCorruptError,
     FileMissingError,
+    FileUnavailableError,
     LogCorruptError,
     ObjectChangedError,
     ReadError,
+    StorageError,
 )
 from deltastream.fetch.coalesce import coalesce
 from deltastream.fetch.vector_location import check_size, inline_bytes, stored_path, stored_range
@@ -124,6 +126,8 @@ class DeletionVectors:
                 f"{where} is gone; after a VACUUM only versions that still have their files can be read: open a newer "
                 "version, or restore the file"
             ) from error
+        except StorageError as error:
+            raise FileUnavailableError(f"{where}: {error}") from error
         except OSError as error:
             raise ReadError(f"{where} cannot be read: {error}") from error
         version = _cut(parts, _FILE_VERSION)

@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 import anyio
 import pyarrow as pa
 
-from deltastream.errors import DeltaStreamError, FileCorruptError, ObjectChangedError, ReadError
+from deltastream.errors import (
+    DeltaStreamError,
+    FileCorruptError,
+    FileUnavailableError,
+    ObjectChangedError,
+    StorageError,
+)
 from deltastream.fetch.coalesce import coalesce, divide
 from deltastream.fetch.fetched import Fetched
 from deltastream.fetch.refusals import file_missing
@@ -75,7 +81,7 @@ class RemoteFiles:
         Raises:
             FileMissingError: The file is gone.
             FileCorruptError: Its size is not the log's.
-            ReadError: It cannot be read.
+            FileUnavailableError: The store did not give it.
         """
         context = self.context(file, stage=stage, row_group=row_group)
         if len(ranges) == 1:
@@ -142,8 +148,8 @@ class RemoteFiles:
             ) from error
         except FileNotFoundError as error:
             raise file_missing(context) from error
-        except OSError as error:
-            raise ReadError(f"{context}: {error}") from error
+        except StorageError as error:
+            raise FileUnavailableError(f"{context}: {error}") from error
         finally:
             self._wait_s += time.perf_counter() - start_s
         self._received_nbytes += len(data)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from deltastream.engine.ordered import map_ordered
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import LogCorruptError
+from deltastream.errors import LogCorruptError, StorageError
 from deltastream.log.actions import ADDS
 from deltastream.log.checkpoint_file import (
     CheckpointFile,
@@ -39,6 +39,7 @@ async def open_checkpoint(
 
     Raises:
         CheckpointUnreadableError: A file of it is gone, damaged or no checkpoint.
+        StorageError: The store did not give one.
     """
     first = checkpoint.paths[0]
     name = f"{storage.uri}/{first}"
@@ -47,6 +48,8 @@ async def open_checkpoint(
             data = await storage.read(first)
             file = CommitFile(checkpoint.version, bytes(data), name)
             head, adds = await pool.run(parse_json_checkpoint, file)
+        except StorageError:
+            raise
         except (OSError, LogCorruptError) as error:
             raise CheckpointUnreadableError.of(name, error) from error
         reader = CheckpointReader(storage, pool, head, files=(), adds=adds)
@@ -113,6 +116,9 @@ async def _open(storage: Storage, path: str) -> CheckpointFile:
     name, source = f"{storage.uri}/{path}", storage.local_path(path)
     try:
         return CheckpointFile(name, source or pa.py_buffer(await storage.read(path)))
+    except StorageError:
+        # What ails the store ails the older ones, too.
+        raise
     except OSError as error:
         raise CheckpointUnreadableError.of(name, error) from error
 

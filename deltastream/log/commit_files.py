@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deltastream.engine.ordered import map_ordered
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import LogCorruptError, TableError
+from deltastream.errors import LogCorruptError, StorageError, TableError
 from deltastream.log.commit import Commit, CommitFile, parse_commits
 from deltastream.log.listing import LOG_FOLDER
 from deltastream.storage import Storage
@@ -30,6 +30,7 @@ async def read_commit(storage: Storage, version: int) -> bytes:
 
     Raises:
         LogCorruptError: It is gone.
+        StorageError: The store did not give it.
         TableError: It cannot be read.
     """
     return (await _read(storage, [version]))[0]
@@ -42,6 +43,7 @@ async def read_commits(
 
     Raises:
         LogCorruptError: One is torn, damaged or gone.
+        StorageError: The store did not give one.
         TableError: One cannot be read.
     """
 
@@ -68,6 +70,8 @@ async def _read(storage: Storage, versions: Sequence[int]) -> list[bytes]:
             f"{error.filename} was listed and is gone: the log is being cleaned; "
             "open the table again"
         ) from error
+    except StorageError:
+        raise
     except OSError as error:
         raise TableError(f"{error.filename} cannot be read: {error}") from error
     # The parser looks for lines, which a memoryview cannot.

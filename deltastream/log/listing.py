@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import TableError, TableNotFoundError
+from deltastream.errors import StorageError, TableError, TableNotFoundError
 from deltastream.storage import Storage
 from deltastream.types import ObjectInfo
 
@@ -60,6 +60,7 @@ async def list_log(storage: Storage, *, pool: DecodePool) -> LogListing:
 
     Raises:
         TableNotFoundError: There is no log, or no commit and no checkpoint in it.
+        StorageError: The store did not list the log.
         TableError: The log cannot be listed.
     """
     where = f"{storage.uri}/{LOG_FOLDER}"
@@ -69,6 +70,8 @@ async def list_log(storage: Storage, *, pool: DecodePool) -> LogListing:
         raise TableNotFoundError(
             f"{storage.uri} is no Delta table: looked for {where} and there is no such folder"
         ) from error
+    except StorageError:
+        raise
     except OSError as error:
         raise TableError(f"{where} cannot be listed: {error}") from error
     # A log may hold 100,000 names.

@@ -8,6 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from deltastream.decode import Footer
+from deltastream.errors import StorageError
 
 __all__ = ["FooterReader"]
 
@@ -82,6 +83,10 @@ class FooterReader:
         for files in groups:
             try:
                 footers = await self._read(files)
+            except StorageError as error:
+                # Asked for once more it would take as long again to fail.
+                for file in files:
+                    self._failed(file, error)
             except Exception:
                 # One of them is bad: the others are still good, and rows before it are still wanted.
                 for file in files:
@@ -94,9 +99,12 @@ class FooterReader:
         try:
             self._arrived(file, (await self._read([file]))[0])
         except Exception as error:
-            if (pending := self._pending.get(file)) is not None:
-                pending.error = error
-                pending.done.set()
+            self._failed(file, error)
+
+    def _failed(self, file: int, error: Exception) -> None:
+        if (pending := self._pending.get(file)) is not None:
+            pending.error = error
+            pending.done.set()
 
     def _arrived(self, file: int, footer: Footer) -> None:
         if (pending := self._pending.get(file)) is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pytest
 
@@ -25,28 +23,6 @@ DELETED = [[0, 5, 63, 64, 299], None, list(range(64, 128)), []]
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     return write_files_with_vectors(tmp_path / "t", numbered_files(SIZES, DELETED))
-
-
-@pytest.fixture
-def in_memory(table: Path) -> Iterator[str]:
-    """A copy of the table in the memory of fsspec."""
-    files = fsspec.filesystem("memory")
-    files.put(str(table), "/remote-tables/t", recursive=True)
-    yield "memory://remote-tables/t"
-    files.rm("/remote-tables", recursive=True)
-
-
-@pytest.mark.parametrize("condition", [None, "id > 7 and id < 410", "id < 70", "text = '65'"])
-def test_a_table_in_fsspec_is_read_as_its_local_copy(
-    table: Path, in_memory: str, condition: str | None
-) -> None:
-    assert read_arrow(in_memory, filter=condition).equals(read_arrow(table, filter=condition))
-    for shuffle in (False, True):
-        options: dict[str, Any] = {"batch_size": 7, "shuffle": shuffle, "filter": condition}
-        here, there = (
-            DeltaDataset(path, [FieldSpec("id")], **options) for path in (table, in_memory)
-        )
-        assert row_ids(there) == row_ids(here)
 
 
 @pytest.mark.parametrize("condition", [None, "id > 7 and id < 410", "id < 70", "text = '65'"])

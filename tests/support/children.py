@@ -29,7 +29,12 @@ class Ended:
 
 
 def run_script(
-    path: Path, source: str, *arguments: object, interrupt: bool = False, group: bool = False
+    path: Path,
+    source: str,
+    *arguments: object,
+    interrupt: bool = False,
+    group: bool = False,
+    limit_s: float = _LIMIT_S,
 ) -> Ended:
     """Run `source`, kept in `path`, until it ends. It prints ``ready`` when it gets to what is tested.
 
@@ -56,10 +61,10 @@ def run_script(
             ready = time.monotonic()
             if interrupt and process.poll() is None:
                 (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
-            rest, _ = process.communicate(timeout=_LIMIT_S)
+            rest, _ = process.communicate(timeout=limit_s)
             since_ready_s = time.monotonic() - ready
         except subprocess.TimeoutExpired as error:
-            raise AssertionError(f"still running {_LIMIT_S} s after: {''.join(lines)!r}") from error
+            raise AssertionError(f"still running {limit_s} s after: {''.join(lines)!r}") from error
         finally:
             try:
                 os.killpg(process.pid, signal.SIGKILL)

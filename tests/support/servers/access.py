@@ -9,17 +9,17 @@ from typing import Any
 
 from tests.support.servers.store import ObjectStore
 
-__all__ = ["ACCESSES", "Access"]
+__all__ = ["ACCESSES", "REMOTE_ACCESSES", "Access"]
 
 ACCESSES = (
     "local",
-    *(
-        f"{store}-{transport}"
-        for store in ("s3", "azure", "gcs")
-        for transport in ("fsspec", "obstore")
-    ),
+    "memory-fsspec",
+    "s3-fsspec",
 )
-"""Names: a store and a transport."""
+"""What is read: the local disk, fsspec's memory, and each store on a server through each transport that reads it."""
+
+REMOTE_ACCESSES = ACCESSES[2:]
+"""Those that other processes can read, too, and a proxy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from tests.support.servers.access import ACCESSES, Access
+from tests.support.servers.access import ACCESSES, REMOTE_ACCESSES, Access
 from tests.support.servers.azurite import PROGRAM, serve_azure
 from tests.support.servers.fake_gcs import serve_gcs
 from tests.support.servers.seaweedfs import serve_s3
 from tests.support.servers.store import ObjectStore
 
-__all__ = ["access", "azure", "gcs", "object_store", "remote_access", "s3"]
+__all__ = [
+    "access",
+    "azure",
+    "gcs",
+    "memory",
+    "object_store",
+    "remote_access",
+    "remote_accesses",
+    "s3",
+]
 
 
 @pytest.fixture(scope="session")
@@ -52,18 +62,37 @@ def object_store(request: pytest.FixtureRequest) -> ObjectStore:
     return store
 
 
+@pytest.fixture(scope="session")
+def memory() -> Iterator[ObjectStore]:
+    """What fsspec keeps in the memory of this process."""
+    store = ObjectStore("memory", "memory", "tables", "", {}, {})
+    yield store
+    store.filesystem().rm(f"/{store.bucket}", recursive=True)
+
+
 @pytest.fixture(scope="session", params=ACCESSES)
 def access(request: pytest.FixtureRequest) -> Access:
-    """The local disk, and each store through each transport."""
-    return _access(request)
+    """The local disk, memory, and each store through each transport."""
+    return _access(request, request.param)
 
 
-@pytest.fixture(scope="session", params=ACCESSES[1:])
+@pytest.fixture(scope="session", params=REMOTE_ACCESSES)
 def remote_access(request: pytest.FixtureRequest) -> Access:
-    """Each store through each transport."""
-    return _access(request)
+    """Each store on a server through each transport."""
+    return _access(request, request.param)
 
 
-def _access(request: pytest.FixtureRequest) -> Access:
-    name, _, transport = request.param.partition("-")
-    return Access(request.getfixturevalue(name), transport) if transport else Access(None)
+@pytest.fixture(scope="session")
+def remote_accesses(request: pytest.FixtureRequest) -> dict[str, Access]:
+    """All that can be had here by name, for tests that mostly wait, and so do it side by side."""
+    found = {}
+    for name in REMOTE_ACCESSES:
+        # Those that take each in turn say what is not here.
+        with suppress(pytest.skip.Exception):
+            found[name] = _access(request, name)
+    return found
+
+
+def _access(request: pytest.FixtureRequest, name: str) -> Access:
+    store, _, transport = name.partition("-")
+    return Access(request.getfixturevalue(store), transport) if transport else Access(None)

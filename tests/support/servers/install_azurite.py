@@ -17,6 +17,7 @@ __all__ = ["main"]
 
 _LOCK = Path(__file__).with_name("azurite_lock")
 _LIMIT_S = 300.0
+_REASON_LENGTH = 300
 
 
 def main() -> None:
@@ -27,7 +28,8 @@ def main() -> None:
     node = node_folder()
     npm = node / "lib/node_modules/npm/bin/npm-cli.js"
     command = [node / "bin/node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    options = ["--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000"]
+    options = ["--loglevel=error", "--fetch-timeout=30000"]
+    options += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     try:
         done = subprocess.run(
             [*command, *options],
@@ -37,7 +39,7 @@ def main() -> None:
             text=True,
             timeout=_LIMIT_S,
         )
-        reason = "" if done.returncode == 0 else done.stderr.strip()
+        reason = "" if done.returncode == 0 else done.stderr.strip()[:_REASON_LENGTH]
     except subprocess.TimeoutExpired:
         reason = f"npm took over {_LIMIT_S} s"
     if reason:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import LogCorruptError, OptionError, VersionNotFoundError
+from deltastream.errors import (
+    LogCorruptError,
+    OptionError,
+    UnsupportedFeatureError,
+    VersionNotFoundError,
+)
 from deltastream.log.commit import iterate_actions
 from deltastream.log.commit_files import commit_name, read_commit
 from deltastream.log.listing import LogListing
@@ -79,6 +84,7 @@ async def find_version_at(
     Raises:
         VersionNotFoundError: `timestamp` is before the first commit that is still in the log.
         LogCorruptError: A commit lacks the in-commit timestamp that it is to have.
+        UnsupportedFeatureError: The store does not tell when commits were written.
     """
     target_ms = (timestamp - _EPOCH) // timedelta(milliseconds=1)
     earliest = listing.earliest
@@ -90,7 +96,12 @@ async def find_version_at(
     else:
         if in_commit is not None:
             versions = [version for version in versions if version < in_commit.version]
-        times_ms = monotonic_ms([listing.commits[version].modified_ms for version in versions])
+        listed_ms = [listing.commits[version].modified_ms for version in versions]
+        if -1 in listed_ms:
+            raise UnsupportedFeatureError(
+                f"{storage.uri}: its store lists no times of commits, by which `timestamp` is found: give a version"
+            )
+        times_ms = monotonic_ms(listed_ms)
         index = bisect.bisect_right(times_ms, target_ms) - 1
     if index < 0:
         first = (

@@ -64,7 +64,7 @@ class AzureTransport:
         blob = self._client.get_blob_client(path)
         asked = None if byte_range is None else f"bytes={byte_range.start}-{byte_range.stop - 1}"
         try:
-            # `download_blob` takes a whole body in, and asks three times for one that broke; the client below warns of it.
+            # `download_blob` takes a whole body in, and asks three times for one that broke.
             answer = await blob._client.blob.download(
                 range=asked,
                 cls=lambda answer, body, headers: answer.http_response.internal_response,

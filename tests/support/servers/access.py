@@ -17,6 +17,7 @@ ACCESSES = (
     "s3-fsspec",
     "azure-fsspec",
     "gcs-fsspec",
+    "web-fsspec",
 )
 """What is read: the local disk, fsspec's memory, and each store on a server through each transport that reads it."""
 

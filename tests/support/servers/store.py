@@ -21,7 +21,7 @@ class ObjectStore:
     """One bucket or container of a server, as its clients see it: directly, or through a proxy."""
 
     name: str
-    """"s3", "azure" or "gcs"."""
+    """"s3", "azure", "gcs", "web" or "memory"."""
     scheme: str
     bucket: str
     endpoint: str

@@ -19,7 +19,12 @@ _USAGE = 2
 
 # Without markup the help needs no rich, whose import would double its time.
 app = typer.Typer(
-    name="deltastream", add_completion=False, no_args_is_help=True, rich_markup_mode=None
+    name="deltastream",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    # With the values of variables a traceback would show secrets.
+    pretty_exceptions_enable=False,
 )
 app.command()(inspect)
 app.command()(plan)

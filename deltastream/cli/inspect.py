@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deltastream.cli.access import TABLE_HELP, StorageOptions, Transport, storage_access
+
 if TYPE_CHECKING:
     from deltastream.cli.inspection.model import Inspection, Verification
 
@@ -14,7 +16,7 @@ __all__ = ["inspect"]
 
 
 def inspect(
-    table: Annotated[str, typer.Argument(help="A local path or a file: URI.")],
+    table: Annotated[str, typer.Argument(help=TABLE_HELP)],
     version: Annotated[
         int | None, typer.Option(min=0, help="The version; by default the latest.")
     ] = None,
@@ -43,6 +45,10 @@ def inspect(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the version with what deltalake reads.")
     ] = False,
+    storage_option: StorageOptions = None,
+    transport: Annotated[
+        Transport, typer.Option(help="The client that reads the store.")
+    ] = Transport.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a version of a Delta table: schema, features, files, rows, partitions, statistics.
@@ -54,8 +60,10 @@ def inspect(
     from deltastream.cli.inspection.measure import measure
     from deltastream.cli.inspection.read import read_table
 
+    access = storage_access(storage_option, transport)
     snapshot, read = read_table(
         table,
+        access,
         version=version,
         timestamp=timestamp,
         footers=footers,
@@ -66,7 +74,7 @@ def inspect(
     if verify:
         from deltastream.cli.inspection.verify import verify_snapshot
 
-        verification = verify_snapshot(snapshot)
+        verification = verify_snapshot(snapshot, access)
     _print(inspection, verification, as_json=as_json)
     if verification is not None:
         raise typer.Exit(verification.exit_code)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deltastream.cli.access import StorageOptions, Transport, storage_access
 from deltastream.cli.inspection.secrets import hide_in_uri
 from deltastream.cli.text import count, plain
 from deltastream.errors import OptionError
@@ -27,7 +28,7 @@ FORMAT = 1
 def locate(
     state: Annotated[str, typer.Argument(help="A file with the state as JSON; - is stdin.")],
     table: Annotated[
-        str | None, typer.Option(help="Where the table is now; by default where it was.")
+        str | None, typer.Option(help="Where the table is now, a path or a URI; else where it was.")
     ] = None,
     microbatch: Annotated[
         int | None,
@@ -41,6 +42,10 @@ def locate(
     filter: Annotated[
         str | None, typer.Option(help="The filter that was trained with: SQL as after WHERE.")
     ] = None,
+    storage_option: StorageOptions = None,
+    transport: Annotated[
+        Transport, typer.Option(help="The client that reads the store.")
+    ] = Transport.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show where the rows of a batch come from: file, row group and rows, without reading them.
@@ -57,6 +62,7 @@ def locate(
     if found.num_workers is not None:
         raise OptionError("this is the state of one worker; give that of a loader")
     names = (found.columns if columns is None else columns).split(",")
+    access = storage_access(storage_option, transport)
     dataset = DeltaDataset(
         table or found.table_uri,
         version=found.version,
@@ -72,6 +78,8 @@ def locate(
         num_ranks=1,
         shuffle_rows=found.shuffle_rows or DEFAULT_SHUFFLE_ROWS,
         shuffle_nbytes=found.shuffle_nbytes or DEFAULT_SHUFFLE_NBYTES,
+        storage_options=access.storage_options,
+        transport=access.transport,
     )
     dataset.load_state_dict(values)
     provenance = dataset.locate(microbatch, epoch=epoch)

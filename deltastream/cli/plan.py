@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deltastream.cli.access import TABLE_HELP, StorageOptions, Transport, storage_access
 from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_MEMORY_BUDGET
 
@@ -14,7 +15,7 @@ __all__ = ["plan"]
 
 
 def plan(
-    table: Annotated[str, typer.Argument(help="A local path or a file: URI.")],
+    table: Annotated[str, typer.Argument(help=TABLE_HELP)],
     world_size: Annotated[int, typer.Option(min=1, help="The number of ranks.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="DataLoader workers of each rank.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows of a batch, of one rank.")] = 32,
@@ -51,6 +52,10 @@ def plan(
     run_hours: Annotated[
         float, typer.Option(min=0, help="How long the run lasts, to compare with VACUUM.")
     ] = 24.0,
+    storage_option: StorageOptions = None,
+    transport: Annotated[
+        Transport, typer.Option(help="The client that reads the store.")
+    ] = Transport.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what an epoch takes: steps, rows, bytes and requests of a rank, padding, memory, lanes, and warnings.
@@ -80,7 +85,14 @@ def plan(
         memory_budget=memory_budget,
         run_hours=run_hours,
     )
-    facts = read_facts(table, version=version, timestamp=timestamp, columns=names, filter=filter)
+    facts = read_facts(
+        table,
+        storage_access(storage_option, transport),
+        version=version,
+        timestamp=timestamp,
+        columns=names,
+        filter=filter,
+    )
     found = measure_plan(facts, asked)
     if as_json:
         from deltastream.cli.planning.document import write_plan

@@ -12,7 +12,7 @@ from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.log import read_snapshot
 from deltastream.options import INSPECTED_FOOTERS, INSPECTED_STATISTICS_FILES
-from deltastream.storage import open_storage
+from deltastream.storage import StorageAccess, open_storage
 from deltastream.types import Snapshot
 
 __all__ = ["read_table"]
@@ -22,6 +22,7 @@ _MAX_THREADS = 16
 
 def read_table(
     table: str,
+    access: StorageAccess,
     *,
     version: int | None,
     timestamp: str | None,
@@ -41,7 +42,7 @@ def read_table(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            async with aclosing(open_storage(table, None, pool=pool)) as storage:
+            async with aclosing(open_storage(table, access, pool=pool)) as storage:
                 snapshot = await read_snapshot(
                     storage, pool=pool, version=version, timestamp=timestamp
                 )

@@ -13,6 +13,9 @@ import pyarrow as pa
 
 from deltastream.cli.inspection.compare import Theirs, compare
 from deltastream.cli.inspection.model import Verification
+from deltastream.storage import StorageAccess
+from deltastream.storage.parse import parse_store
+from deltastream.storage.redact import without_secrets
 from deltastream.types import Snapshot
 
 __all__ = ["verify_snapshot"]
@@ -22,10 +25,15 @@ T = TypeVar("T")
 _FILE_URI = re.compile(r"^file:(//)?(?=/)")
 
 
-def verify_snapshot(snapshot: Snapshot) -> Verification:
+def verify_snapshot(snapshot: Snapshot, access: StorageAccess) -> Verification:
     """Compare `snapshot` with the same version as deltalake has it; that it has none is a result too. Blocks."""
+    store = parse_store(snapshot.table_uri, access.storage_options)
+    # Nobody else's names, and the environment's too.
+    options = None if isinstance(store, str) else dict(store.options)
     table, failure = _attempt(
-        lambda: deltalake.DeltaTable(snapshot.table_uri, version=snapshot.version)
+        lambda: deltalake.DeltaTable(
+            snapshot.table_uri, version=snapshot.version, storage_options=options
+        )
     )
     theirs: Theirs | None = None
     if table is not None:
@@ -44,7 +52,7 @@ def _attempt(function: Callable[[], T]) -> tuple[T | None, str]:
         # deltalake's panics are no Exception (pyo3_runtime.PanicException), and have no name to catch them by.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        return None, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return None, f"{type(error).__name__}: {without_secrets(' '.join(str(error).split()))}"
 
 
 def _read(table: deltalake.DeltaTable) -> Theirs:

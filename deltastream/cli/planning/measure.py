@@ -61,7 +61,7 @@ def measure_plan(facts: TableFacts, asked: Asked) -> RunPlan:
         budget_nbytes=budget,
     )
     lanes = _lanes(asked, consumer, num_lanes, num_rows, window_nbytes, budget)
-    reading = _reading(facts, groups, schedule, num_lanes, num_rows)
+    reading = _reading(facts, groups, schedule, num_lanes, num_rows, asked.batch_size)
     plan = RunPlan(
         table_uri=hide_in_uri(snapshot.table_uri),
         version=snapshot.version,
@@ -172,18 +172,26 @@ def _lanes(
 
 
 def _reading(
-    facts: TableFacts, groups: _RowGroups, schedule: Schedule, lanes: int, num_rows: int
+    facts: TableFacts,
+    groups: _RowGroups,
+    schedule: Schedule,
+    lanes: int,
+    num_rows: int,
+    batch_size: int,
 ) -> Reading:
     world_size = schedule.consumer.world_size
     factor = schedule.reading_factor(lanes)
     num_files = facts.found.snapshot.files.num_rows
-    # Both sides read the row group that a lane's end cuts.
-    num_groups = num_files * groups.per_file + (lanes if num_rows else 0)
+    # Both sides read the row group that a lane's end cuts; the last lane's end may be the epoch's.
+    num_cuts = lanes - (num_rows % (lanes * batch_size) == 0) if num_rows else 0
+    num_groups = num_files * groups.per_file + num_cuts
+    # One that reads both sides has kept the footer.
+    num_footers = num_files + (num_cuts if schedule.consumer.num_consumers > 1 else 0)
     # A consumer's every lane is read by as many consumers as the factor says.
     share = factor / world_size
     return Reading(
         nbytes_per_rank=round(num_groups * groups.stored_nbytes * share),
-        requests_per_rank=round((num_groups * groups.num_requests + num_files + lanes) * share),
+        requests_per_rank=round((num_groups * groups.num_requests + num_footers) * share),
         decoded_nbytes_per_rank=round(num_rows * groups.decoded_nbytes_per_row * share),
         factor=factor,
     )

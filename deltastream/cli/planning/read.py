@@ -17,8 +17,8 @@ from deltastream.decode import Footer, Projection
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch.coalesce import coalesce
-from deltastream.options import INSPECTED_FOOTERS
+from deltastream.fetch.coalesce import coalesce, divide
+from deltastream.options import INSPECTED_FOOTERS, MAX_GAP_NBYTES, REQUEST_NBYTES
 from deltastream.pipeline import FoundFiles, RowsRequest, find_files
 from deltastream.storage import StorageAccess, open_storage
 from deltastream.types import ByteRange
@@ -26,9 +26,6 @@ from deltastream.types import ByteRange
 __all__ = ["FileFacts", "TableFacts", "read_facts"]
 
 _MAX_THREADS = 16
-_MAX_GAP_NBYTES = 1 << 20
-_MAX_REQUEST_NBYTES = 16 << 20
-"""About how a store is asked for the column chunks of a row group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,7 @@ class TableFacts:
 
 def read_facts(
     table: str,
+    access: StorageAccess,
     *,
     version: int | None,
     timestamp: datetime | str | None,
@@ -66,8 +64,8 @@ def read_facts(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            async with aclosing(open_storage(table, None, pool=pool)) as storage:
-                request = RowsRequest(table, version, timestamp, columns, filter, StorageAccess())
+            async with aclosing(open_storage(table, access, pool=pool)) as storage:
+                request = RowsRequest(table, version, timestamp, columns, filter, access)
                 found = await find_files(request, storage, pool)
                 snapshot = found.snapshot
                 partition = frozenset(snapshot.partition_columns) & frozenset(found.schema.names)
@@ -88,17 +86,19 @@ def read_facts(
 
 def _look(file: int, footer: Footer) -> FileFacts:
     chunks = [_chunks(footer, group) for group in range(footer.metadata.num_row_groups)]
-    requests = [
-        len(coalesce(group, max_gap_nbytes=_MAX_GAP_NBYTES, max_nbytes=_MAX_REQUEST_NBYTES))
-        for group in chunks
-    ]
     return FileFacts(
         file,
         footer.sizes.num_rows,
         footer.sizes.nbytes,
         np.array([sum(one.stop - one.start for one in group) for group in chunks], np.int64),
-        np.array(requests, np.int64),
+        np.array([_count_requests(group) for group in chunks], np.int64),
     )
+
+
+def _count_requests(chunks: list[ByteRange]) -> int:
+    """Return how many requests a store is asked for the column chunks of a row group with."""
+    merged = coalesce(chunks, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
+    return sum(1 for _ in divide(merged, max_nbytes=REQUEST_NBYTES))
 
 
 def _chunks(footer: Footer, row_group: int) -> list[ByteRange]:

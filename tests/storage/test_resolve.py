@@ -40,7 +40,9 @@ def test_a_scheme_that_nobody_knows_is_refused_by_its_name(pool: DecodePool) -> 
         open_storage("nonsense://bucket/table", None, pool=pool)
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/table", "gs://bucket/table", "https://host/table", "memory://x"])
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/table", "gs://bucket/table", "https://host/table", "memory://x"]
+)
 def test_a_store_is_not_local(pool: DecodePool, uri: str) -> None:
     storage = open_storage(uri, None, pool=pool)
     assert storage.uri == uri

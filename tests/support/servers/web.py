@@ -1,6 +1,6 @@
 """Owns a web server: aiohttp's own for files, with ranges, ETags and index pages, as a program of this module.
 
-    python -m tests.support.servers.web FOLDER PORT
+python -m tests.support.servers.web FOLDER PORT
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns how one gets into an Azure account."""
+"""Owns how one gets into an Azure account, for both kinds of client."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from deltastream.storage.store import Store
 from deltastream.storage.values import is_true
 
 __all__ = [
+    "azure_account_url",
     "azure_connection_string",
     "azure_credential",
+    "azure_identity",
 ]
 
 _TOKEN_LIFE_S = 3600
 
 
-def _account_url(store: Store) -> str:
+def azure_account_url(store: Store) -> str:
     """Return the URL of the account's blob service."""
     account = store.options["azure_storage_account_name"]
     return store.options.get("azure_storage_endpoint", f"https://{account}.blob.core.windows.net")
@@ -25,7 +27,7 @@ def _account_url(store: Store) -> str:
 def azure_connection_string(store: Store) -> str | None:
     """Return the connection string of an account key, a signature or nobody; None where a token is needed."""
     options = store.options
-    head = f"BlobEndpoint={_account_url(store)}"
+    head = f"BlobEndpoint={azure_account_url(store)}"
     account = options["azure_storage_account_name"]
     if "azure_storage_token" in options or "credential" in store.fsspec_options:
         return None
@@ -46,6 +48,13 @@ def azure_credential(store: Store) -> object:
     import azure.identity.aio
 
     return _identity(azure.identity.aio, store)
+
+
+def azure_identity(store: Store) -> object:
+    """Return the same for threads; a given token is none of it."""
+    import azure.identity
+
+    return _identity(azure.identity, store)
 
 
 def _identity(library: Any, store: Store) -> object:

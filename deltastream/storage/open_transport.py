@@ -1,36 +1,77 @@
-"""Owns the way from a `Store` to its client."""
+"""Owns the way from a `Store` to its client, and which of two it is."""
 
 from __future__ import annotations
 
+import importlib.util
 from functools import partial
 
 from anyio.to_thread import run_sync
 
+from deltastream.errors import OptionError
 from deltastream.options import MAX_REQUESTS
+from deltastream.storage.access import TransportName
 from deltastream.storage.connection import Connection
+from deltastream.storage.forks import has_inherited_obstore
 from deltastream.storage.fsspec_arguments import fsspec_arguments, fsspec_path
-from deltastream.storage.store import Store
+from deltastream.storage.obstore_arguments import obstore_arguments
+from deltastream.storage.store import Credentials, Store
 from deltastream.storage.transport import Transport
 from deltastream.storage.transports.any_fsspec import FsspecTransport, make_filesystem
 from deltastream.storage.transports.azure import open_azure
 from deltastream.storage.transports.gcs import open_gcs
 from deltastream.storage.transports.http import open_http
+from deltastream.storage.transports.obstore import ObstoreTransport, open_obstore
 from deltastream.storage.transports.s3 import open_s3
 
-__all__ = ["connect"]
+__all__ = ["check_transport", "connect"]
 
 
-def connect(store: Store) -> Connection:
+def connect(store: Store, transport: TransportName) -> Connection:
     """Return the connection to `store`, not opened yet."""
     name = f"{store.protocol}://{store.bucket}" if store.bucket else f"{store.protocol}:/"
-    return Connection(name, partial(_open, store))
+    return Connection(name, partial(_open, store, transport))
 
 
-async def _open(store: Store, is_renewed: bool) -> Transport:
+def check_transport(store: Store, transport: TransportName) -> None:
+    """Raise OptionError where `transport` cannot be had here for `store`."""
+    if transport != "obstore":
+        return
+    if importlib.util.find_spec("obstore") is None:
+        raise OptionError(
+            'transport="obstore" needs the package obstore: pip install "deltastream[obstore]"'
+        )
+    obstore_arguments(store)
+
+
+async def _open(store: Store, transport: TransportName, is_renewed: bool) -> Transport:
     # Every client has its own credentials: a new one reads or asks for them anew.
     credentials = None
     if store.credentials is not None:
         credentials = await run_sync(store.credentials)
+    if transport != "fsspec":
+        found = await run_sync(_open_obstore, store, credentials, transport)
+        if found is not None:
+            return found
+    return await _open_fsspec(store, credentials)
+
+
+def _open_obstore(
+    store: Store, credentials: Credentials | None, transport: TransportName
+) -> ObstoreTransport | None:
+    """Open obstore, or return None where "auto" has to do without it."""
+    is_chosen = transport == "obstore"
+    if not is_chosen and (has_inherited_obstore() or importlib.util.find_spec("obstore") is None):
+        return None
+    try:
+        return open_obstore(*obstore_arguments(store, credentials))
+    except OptionError:
+        # It cannot do all that is asked for, and s3fs, adlfs or gcsfs may.
+        if is_chosen:
+            raise
+        return None
+
+
+async def _open_fsspec(store: Store, credentials: Credentials | None) -> Transport:
     protocol, arguments = fsspec_arguments(store, credentials)
     # The first import of a file system takes a second.
     match protocol:

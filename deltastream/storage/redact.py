@@ -7,7 +7,7 @@ import re
 __all__ = ["cause_of", "without_secrets"]
 
 _USER = re.compile(r"(?<=://)[^/?#@\s'\"]*@")
-_QUERY = re.compile(r"\?[^\s'\"<>)]+")
+_QUERY = re.compile(r"(?<!<)\?[^\s'\"<>)]+")
 _HEADER = re.compile(r"(?i)\b(authorization|x-amz-security-token|cookie)(['\"]?\s*[:=]\s*).*")
 
 

@@ -15,8 +15,11 @@ ACCESSES = (
     "local",
     "memory-fsspec",
     "s3-fsspec",
+    "s3-obstore",
     "azure-fsspec",
+    "azure-obstore",
     "gcs-fsspec",
+    "gcs-obstore",
     "web-fsspec",
 )
 """What is read: the local disk, fsspec's memory, and each store on a server through each transport that reads it."""

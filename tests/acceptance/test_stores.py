@@ -29,7 +29,7 @@ def test_no_table_is_read_wrong_from_a_store(
     judged = [judge(case, read, digest) for case in chosen]
     wrong = [str(judgement) for judgement in judged if judgement.verdict is Verdict.WRONG]
     assert not wrong, "\n".join(wrong)
-    assert sum(judgement.verdict is Verdict.RIGHT for judgement in judged) >= 5
+    assert sum(judgement.verdict is Verdict.RIGHT for judgement in judged) >= 4
 
 
 def readable(corpus: Path, scratch: Path) -> list[Case]:
@@ -47,7 +47,7 @@ def sampled(found: list[Case], access: Access) -> list[Case]:
     first = REMOTE_ACCESSES.index(f"{access.store.name}-{access.transport}")
     tables = dict.fromkeys(case.table for case in found)
     escaped = dict.fromkeys(case.table for case in found if "escaped-path" in case.features)
-    kept = {*list(tables)[first::SAMPLE], *list(escaped)[first :: len(escaped)]}
+    kept = {*list(tables)[first::SAMPLE], list(escaped)[first % len(escaped)]}
     chosen: dict[tuple[str, bool], Case] = {}
     for case in found:
         if case.table in kept:

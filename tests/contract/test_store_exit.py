@@ -14,6 +14,7 @@ from deltastream import FieldSpec, create_pytorch_dataloader
 from tests.support.children import Ended, run_script
 from tests.support.loaders import row_ids
 from tests.support.servers.access import Access
+from tests.support.servers.store import ObjectStore
 from tests.support.tables import write_numbered
 
 END_LIMIT_S = 6.0
@@ -78,7 +79,11 @@ def run(
     access: Access, table: Path, folder: Path, context: str, body: str, **options: bool
 ) -> Ended:
     source = START + "".join(f"    {line}\n" for line in body.splitlines())
-    arguments = (access.put(table), context, json.dumps(access.options))
+    said = access.options
+    if context == "fork" and access.transport == "obstore":
+        # Refused there: "auto" reads the log with it, and in the workers does without.
+        said["transport"] = "auto"
+    arguments = (access.put(table), context, json.dumps(said))
     return run_script(folder / "script.py", source, *arguments, **options)
 
 
@@ -146,3 +151,19 @@ def test_connections_are_closed_with_the_iterator_that_used_them(
     )
     ended = run(remote_access, table, tmp_path, "none", body)
     assert (ended.returncode, ended.err) == (0, "")
+
+
+def test_obstore_is_refused_in_a_fork_of_a_process_that_had_it(
+    s3: ObjectStore, table: Path, tmp_path: Path
+) -> None:
+    ended = run(
+        Access(s3, "obstore"),
+        table,
+        tmp_path,
+        "none",
+        "ready()\nlist(loader(num_workers=2, multiprocessing_context='fork'))\n",
+    )
+    assert ended.returncode == 1
+    assert 'OptionError: transport="obstore" does not work in a process forked' in ended.err
+    assert 'multiprocessing_context="forkserver"' in ended.err
+    assert ended.since_ready_s < END_LIMIT_S, ended

@@ -7,6 +7,7 @@ import pytest
 from deltastream.errors import OptionError
 from deltastream.storage.fsspec_arguments import fsspec_arguments
 from deltastream.storage.meanings import MEANINGS
+from deltastream.storage.obstore_arguments import obstore_arguments
 from deltastream.storage.parse import parse_store
 from deltastream.storage.store import Store
 
@@ -103,3 +104,27 @@ def test_no_representation_shows_a_secret(kind: str) -> None:
         except OptionError as error:
             shown = str(error)
         assert "marker-of" not in shown, name
+
+
+def test_what_obstore_cannot_do_is_an_error_that_names_it() -> None:
+    known: dict[str, object] = {"key": "k", "secret": "s"}
+    with pytest.raises(OptionError, match="needs aws_region"):
+        obstore_arguments(store_of(URIS["s3"], known))
+    with pytest.raises(OptionError, match=r"only transport=\"fsspec\" knows .*: config_kwargs"):
+        obstore_arguments(
+            store_of(URIS["s3"], known | {"config_kwargs": {"proxies": {"http": "http://here"}}})
+        )
+    with pytest.raises(OptionError, match=r"reads s3://, az:// and gs://"):
+        obstore_arguments(store_of("https://host/table"))
+
+
+def test_obstore_is_given_all_that_the_environment_could_mix_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-environment")
+    options: dict[str, object] = {"key": "k", "secret": "s", "aws_region": "eu-west-1"}
+    name, arguments = obstore_arguments(store_of(URIS["s3"], options))
+    assert name == "S3Store"
+    given = arguments["credential_provider"]()
+    assert (given["access_key_id"], given["secret_access_key"], given["token"]) == ("k", "s", None)
+    assert arguments["retry_config"]["max_retries"] == 0

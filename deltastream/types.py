@@ -115,8 +115,9 @@ class ObjectInfo:
     path: str
     """Path relative to the folder that was listed."""
     nbytes: int
+    """-1: the listing does not tell."""
     modified_ms: int
-    """Milliseconds since the epoch."""
+    """Milliseconds since the epoch; -1: the listing does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from deltastream.engine.ordered import map_ordered
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import LogCorruptError, OptionError, VersionNotFoundError
+from deltastream.errors import (
+    LogCorruptError,
+    OptionError,
+    UnsupportedFeatureError,
+    VersionNotFoundError,
+)
 from deltastream.log.commit import iterate_actions
 from deltastream.log.commit_files import commit_name, read_commit
 from deltastream.log.listing import LogListing
 from deltastream.storage import Storage
+from deltastream.types import ObjectInfo
 
 __all__ = ["find_version_at", "monotonic_ms", "parse_timestamp"]
 
+_TIMES_AT_ONCE = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENABLED = "delta.enableInCommitTimestamps"
 _ENABLEMENT_VERSION = "delta.inCommitTimestampEnablementVersion"
@@ -79,6 +87,7 @@ async def find_version_at(
     Raises:
         VersionNotFoundError: `timestamp` is before the first commit that is still in the log.
         LogCorruptError: A commit lacks the in-commit timestamp that it is to have.
+        UnsupportedFeatureError: The store does not tell when commits were written.
     """
     target_ms = (timestamp - _EPOCH) // timedelta(milliseconds=1)
     earliest = listing.earliest
@@ -90,7 +99,8 @@ async def find_version_at(
     else:
         if in_commit is not None:
             versions = [version for version in versions if version < in_commit.version]
-        times_ms = monotonic_ms([listing.commits[version].modified_ms for version in versions])
+        commits = [listing.commits[version] for version in versions]
+        times_ms = monotonic_ms(await _written_ms(storage, commits))
         index = bisect.bisect_right(times_ms, target_ms) - 1
     if index < 0:
         first = (
@@ -100,6 +110,22 @@ async def find_version_at(
             f"{storage.uri}: no commit at or before {timestamp.isoformat()}; {first}"
         )
     return versions[index]
+
+
+async def _written_ms(storage: Storage, commits: Sequence[ObjectInfo]) -> list[int]:
+    """Return when each commit was written, which not every store lists."""
+
+    async def when(commit: ObjectInfo) -> int:
+        known = commit if commit.modified_ms >= 0 else await storage.info(commit.path)
+        return known.modified_ms
+
+    found = await map_ordered(when, commits, num_tasks=_TIMES_AT_ONCE)
+    if any(time_ms < 0 for time_ms in found):
+        raise UnsupportedFeatureError(
+            f"{storage.uri}: its store does not tell when commits were written, by which `timestamp` is found: give a "
+            "version"
+        )
+    return found
 
 
 def _in_commit(configuration: Mapping[str, str], *, table_uri: str) -> _InCommit | None:

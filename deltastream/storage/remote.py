@@ -7,8 +7,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 
-import anyio
-
+from deltastream.engine.ordered import map_ordered
 from deltastream.errors import UnsupportedFeatureError
 from deltastream.storage.connection import Connection
 from deltastream.storage.requester import Requester
@@ -49,23 +48,8 @@ class RemoteStorage:
         return await self._requester.read(connection, key, byte_range, object_nbytes=object_nbytes)
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
-        found: list[Buffer] = [b""] * len(paths)
-        failed: list[BaseException] = []
-
-        async def read(i: int) -> None:
-            try:
-                found[i] = await self.read(paths[i])
-            except Exception as error:
-                # One error is the caller's, not a group of them.
-                failed.append(error)
-                tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            for i in range(len(paths)):
-                tasks.start_soon(read, i)
-        if failed:
-            raise failed[0]
-        return found
+        # How many are under way at once is the requester's to say.
+        return await map_ordered(self.read, paths, num_tasks=len(paths))
 
     async def list(self, folder: str, *, after: str = "") -> list[ObjectInfo]:
         connection, key = self._place(folder)

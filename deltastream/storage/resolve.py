@@ -16,9 +16,6 @@ from deltastream.storage.policy import FaultPolicy
 
 __all__ = ["open_storage"]
 
-_READ = ("s3", "memory")
-"""fsspec's names of the stores that are read."""
-
 
 def open_storage(
     table_uri: str | os.PathLike[str],
@@ -42,10 +39,6 @@ def open_storage(
     store = parse(os.fspath(table_uri))
     if isinstance(store, str):
         return LocalStorage(store, pool)
-    if store.protocol not in _READ:
-        raise UnsupportedFeatureError(
-            f"{store.uri}: tables under {store.protocol}:// are not read yet; copy the table to a local path or to S3"
-        )
     if access.transport == "obstore" or access.cache_dir is not None:
         raise UnsupportedFeatureError(
             f"{store.uri}: transport='obstore' and cache_dir are not supported yet"

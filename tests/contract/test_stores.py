@@ -237,7 +237,9 @@ def test_a_server_that_is_not_there_is_an_error_in_time(
     (port,) = free_ports(1)
 
     def read(access: Access) -> str:
-        uri, options = access.put(numbered), access.via(port).options
+        access.put(numbered)
+        nowhere = access.via(port)
+        uri, options = nowhere.put(numbered), nowhere.options
         with pytest.raises(deltastream.StorageError, match="_delta_log") as raised:
             deltastream.read_arrow(uri, **options)
         return str(raised.value)

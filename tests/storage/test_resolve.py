@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import OptionError, UnsupportedFeatureError
+from deltastream.errors import OptionError
 from deltastream.storage import Credentials, StorageAccess, open_storage
 
 
@@ -40,14 +40,9 @@ def test_a_scheme_that_nobody_knows_is_refused_by_its_name(pool: DecodePool) -> 
         open_storage("nonsense://bucket/table", None, pool=pool)
 
 
-@pytest.mark.parametrize("uri", ["gs://bucket/table", "https://host/table"])
-def test_a_scheme_that_is_not_read_yet_is_refused_by_its_name(pool: DecodePool, uri: str) -> None:
-    scheme = uri.split(":")[0]
-    with pytest.raises(UnsupportedFeatureError, match=f"tables under {scheme}:// are not read"):
-        open_storage(uri, None, pool=pool)
-
-
-@pytest.mark.parametrize("uri", ["s3://bucket/table", "memory://x"])
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/table", "gs://bucket/table", "https://host/table", "memory://x"]
+)
 def test_a_store_is_not_local(pool: DecodePool, uri: str) -> None:
     storage = open_storage(uri, None, pool=pool)
     assert storage.uri == uri

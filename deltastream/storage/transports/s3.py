@@ -28,7 +28,7 @@ _DENIED_CODES = frozenset(
 _TRANSIENT_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})
 
 
-def open_s3(arguments: Mapping[str, Any], bucket: str, *, max_connections: int) -> S3Transport:
+def open_s3(arguments: Mapping[str, Any], bucket: str, max_connections: int) -> S3Transport:
     """Make an s3fs file system for `bucket`, without connecting. Blocks: a first import takes a second."""
     given = dict(arguments)
     given["config_kwargs"] = {

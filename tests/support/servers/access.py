@@ -15,6 +15,9 @@ ACCESSES = (
     "local",
     "memory-fsspec",
     "s3-fsspec",
+    "azure-fsspec",
+    "gcs-fsspec",
+    "web-fsspec",
 )
 """What is read: the local disk, fsspec's memory, and each store on a server through each transport that reads it."""
 

@@ -16,6 +16,7 @@ from tests.support.servers.azurite import PROGRAM, serve_azure
 from tests.support.servers.fake_gcs import serve_gcs
 from tests.support.servers.seaweedfs import serve_s3
 from tests.support.servers.store import ObjectStore
+from tests.support.servers.web import serve_web
 
 __all__ = [
     "access",
@@ -26,6 +27,7 @@ __all__ = [
     "remote_access",
     "remote_accesses",
     "s3",
+    "web",
 ]
 
 
@@ -52,6 +54,13 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """A bucket of fake-gcs-server."""
     with serve_gcs(tmp_path_factory.mktemp("gcs")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A folder that a web server shows."""
+    with serve_web(tmp_path_factory.mktemp("web")) as store:
         yield store
 
 

@@ -21,7 +21,7 @@ class ObjectStore:
     """One bucket or container of a server, as its clients see it: directly, or through a proxy."""
 
     name: str
-    """"s3", "azure" or "gcs"."""
+    """"s3", "azure", "gcs", "web" or "memory"."""
     scheme: str
     bucket: str
     endpoint: str
@@ -29,7 +29,7 @@ class ObjectStore:
     """Under deltalake's names; the endpoint is among them."""
     fsspec_options: Mapping[str, Any] = field(repr=False)
     """Arguments of fsspec's file system; the endpoint is among them."""
-    _uploaded: dict[tuple[Path, str], str] = field(default_factory=dict, repr=False, compare=False)
+    _uploaded: set[tuple[Path, str]] = field(default_factory=set, repr=False, compare=False)
 
     def uri(self, path: str) -> str:
         """The URI of an object or a table of the bucket."""
@@ -59,11 +59,10 @@ class ObjectStore:
 
     def upload(self, folder: Path, path: str) -> str:
         """Copy a folder, a table for example, to `path` and return its URI; what was copied is not copied again."""
-        uri = self._uploaded.get((folder, path))
-        if uri is None:
+        if (folder, path) not in self._uploaded:
             self._put(folder, path)
-            uri = self._uploaded[folder, path] = self.uri(path)
-        return uri
+            self._uploaded.add((folder, path))
+        return self.uri(path)
 
     def _put(self, folder: Path, path: str) -> None:
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]

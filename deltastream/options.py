@@ -27,6 +27,7 @@ __all__ = [
     "JOB_STORE_TIMEOUT_S",
     "KEPT_NBYTES",
     "LANES_PER_CONSUMER",
+    "LEAST_STALL_S",
     "MAX_ATTEMPTS",
     "MAX_GAP_NBYTES",
     "MAX_REQUESTS",
@@ -119,8 +120,9 @@ GIVE_UP_S = 25.0
 wait for being told."""
 
 STALL_S = 4.0
-"""Time without a byte after which an attempt is broken off: ten times the slowest hundredth of a store whose median is
-30 ms, and six times before a request fails."""
+LEAST_STALL_S = 0.5
+"""Time without a byte after which an attempt is broken off: five times what the slowest tenth of the last answers
+took, in these bounds. The upper one is ten times the slowest hundredth of a store whose median is 30 ms."""
 
 SLOW_NBYTES_PER_S = 256 << 10
 """The slowest rate that is waited for: 16 requests that share 32 Mbit/s."""

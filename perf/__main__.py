@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from perf import deletion_vectors as deletion_vectors_of
+from perf import faults as faults_of
 from perf import first_batch as first_batch_of
 from perf import log_scale as log_scale_of
 from perf import memory as memory_of
@@ -215,6 +216,37 @@ def log_scale(
     )
     report.show()
     report.save(name)
+
+
+@app.command()
+def faults(
+    shapes: Shapes = "tab",
+    shares: Annotated[str, typer.Option(help="Of requests, for each fault, with commas.")] = "0.01",
+    transports: Annotated[str, typer.Option(help="With commas.")] = "fsspec,obstore",
+    latency_ms: Annotated[float, typer.Option(help="To the first byte.")] = 30.0,
+    epochs: Annotated[int, typer.Option(help="Passes of a round.")] = 10,
+    repeats: Repeats = 3,
+    scale: Scale = 0.25,
+    option: Choices = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "faults",
+) -> None:
+    """The rate from S3 through every fault at once against that without."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = faults_of.run(
+            shape,
+            table,
+            transports=transports.split(","),
+            shares=[float(share) for share in shares.split(",")],
+            latency_s=latency_ms / 1e3,
+            num_epochs=epochs,
+            repeats=repeats,
+            extra=_options(option),
+        )
+        report.show()
+        report.save(f"{name}-{shape.name}")
 
 
 def _options(choices: list[str] | None) -> Options:

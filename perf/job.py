@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 __all__ = ["Epochs", "Job", "Options"]
 
-Options: TypeAlias = dict[str, str | int | float | bool | None]
+Options: TypeAlias = dict[str, str | int | float | bool | dict[str, str] | None]
 
 Epochs: TypeAlias = Callable[[], Iterator[int]]
 """Starts one pass over the table; yields the number of rows of each batch, once the batch is there."""

@@ -20,6 +20,10 @@ _MIN_ROUND = 16
 """Requests of which a rate is taken, at least: their latencies spread by ten."""
 
 _CUT = 0.7
+_MIN_OVERLOADS = 3
+_OVERLOAD_SHARE = 8
+"""A store that turns one request in a hundred away is not overloaded: fewer requests would be turned away as often."""
+
 _FIRST_PATIENCE, _LAST_PATIENCE = 4, 64
 
 
@@ -48,6 +52,7 @@ class AdaptiveLimit:
         self._cut_s = float("-inf")
         self._round_start_s: float | None = None
         self._num = 0
+        self._num_overloads = 0
         self._work = 0
         self._was_full = True
 
@@ -68,9 +73,12 @@ class AdaptiveLimit:
         self._begin_round(now_s)
 
     def overloaded(self, *, started_s: float, now_s: float) -> None:
-        """Note that the store was too busy for a request, or never answered it."""
+        """Note that the store was too busy for a request, or never answered it; of several in a round it is cut."""
         if started_s <= self._cut_s:
             # One of those that were in flight when the limit was cut: their number is the old one's.
+            return
+        self._num_overloads += 1
+        if self._num_overloads < max(_MIN_OVERLOADS, self.value // _OVERLOAD_SHARE):
             return
         self._cut_s = now_s
         self.num_cuts += 1
@@ -82,7 +90,7 @@ class AdaptiveLimit:
 
     def _begin_round(self, now_s: float) -> None:
         self._round_start_s = now_s
-        self._num = self._work = 0
+        self._num = self._num_overloads = self._work = 0
         self._was_full = True
 
     def _end_round(self, rate: float) -> None:

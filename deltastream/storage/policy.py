@@ -9,6 +9,7 @@ from deltastream.options import (
     BACKOFF_MAX_S,
     BACKOFF_S,
     GIVE_UP_S,
+    LEAST_STALL_S,
     MAX_ATTEMPTS,
     SLOW_NBYTES_PER_S,
     STALL_S,
@@ -27,7 +28,9 @@ class FaultPolicy:
     give_up_s: float = GIVE_UP_S
     """Time without a new byte after which the request fails."""
     stall_s: float = STALL_S
-    """Time without a byte after which an attempt is broken off."""
+    """Time without a byte after which an attempt is broken off, at most."""
+    least_stall_s: float = LEAST_STALL_S
+    """The same, at least, where the store has answered quickly."""
     slow_nbytes_per_s: int = SLOW_NBYTES_PER_S
     """The slowest rate that is waited for; a body has `stall_s` and its size at this rate."""
     backoff_s: float = BACKOFF_S
@@ -38,7 +41,7 @@ class FaultPolicy:
         for name in ("max_attempts", "slow_nbytes_per_s"):
             if getattr(self, name) < 1:
                 raise OptionError(f"need {name} >= 1, got {getattr(self, name)}")
-        for name in ("give_up_s", "stall_s", "backoff_s", "backoff_max_s"):
+        for name in ("give_up_s", "stall_s", "least_stall_s", "backoff_s", "backoff_max_s"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"need {name} > 0, got {getattr(self, name)}")
 
@@ -58,6 +61,11 @@ class Attempts:
         self._progress_s = now_s
         # A store that drips a byte now and then makes progress for ever.
         self._ends_s = now_s + policy.give_up_s + nbytes / policy.slow_nbytes_per_s
+
+    @property
+    def num_fruitless(self) -> int:
+        """Those in a row that brought nothing, the one under way among them."""
+        return self._fruitless
 
     def begin(self) -> None:
         """Count an attempt."""

@@ -14,6 +14,7 @@ import anyio
 from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.storage.connection import Connection
 from deltastream.storage.limit import RequestLimiter, Slot
+from deltastream.storage.patience import Patience
 from deltastream.storage.policy import Attempts, FaultPolicy
 from deltastream.storage.received import Received
 from deltastream.storage.transport import (
@@ -49,6 +50,7 @@ class Requester:
         self._policy = policy
         self._limiter = limiter
         self._chance = chance
+        self._patience = Patience(policy)
 
     async def read(
         self,
@@ -133,8 +135,11 @@ class Requester:
             return
         rest = received.rest()
         attempt_s = self._policy.attempt_s(received.missing_nbytes or 0)
-        ends_s = anyio.current_time() + attempt_s
-        stall_s = self._policy.stall_s if transport.is_streaming else attempt_s
+        last_s = anyio.current_time()
+        longest_s, ends_s = 0.0, last_s + attempt_s
+        stall_s = attempt_s
+        if transport.is_streaming:
+            stall_s = self._patience.stall_s(request.attempts.num_fruitless)
         with request.scope(stall_s) as scope:
             async with transport.open(path, rest) as response:
                 received.check(response)
@@ -145,12 +150,15 @@ class Requester:
                     received.add(data)
                     slot.nbytes += len(data)
                     now_s = anyio.current_time()
+                    longest_s, last_s = max(longest_s, now_s - last_s), now_s
                     request.attempts.progressed(now_s)
                     scope.deadline = min(now_s + stall_s, ends_s, request.attempts.gives_up_s())
             received.end()
             if not received.is_complete:
                 # Some clients do not tell a short object from a body that was cut.
                 received.check_object_nbytes((await transport.info(path)).nbytes)
+        if received.is_complete or scope.cancelled_caught:
+            self._patience.waited(max(longest_s, anyio.current_time() - last_s))
         request.check(scope)
         if not received.is_complete:
             raise TransientError(f"the body ended {received.missing_nbytes} bytes too early")

@@ -26,7 +26,8 @@ class FaultPolicy:
     max_attempts: int = MAX_ATTEMPTS
     """Attempts in a row that bring nothing."""
     give_up_s: float = GIVE_UP_S
-    """Time without a new byte after which the request fails."""
+    """Time without a new byte after which the request fails; what it waited for bytes that did not come, before others
+    came, is part of it."""
     stall_s: float = STALL_S
     """Time without a byte after which an attempt is broken off, at most."""
     least_stall_s: float = LEAST_STALL_S
@@ -59,6 +60,8 @@ class Attempts:
         self._policy = policy
         self._fruitless = 0
         self._progress_s = now_s
+        # A store that gives a little and then stops would be given all the time anew by each attempt.
+        self._stalled_s = self._lost_s = 0.0
         # A store that drips a byte now and then makes progress for ever.
         self._ends_s = now_s + policy.give_up_s + nbytes / policy.slow_nbytes_per_s
 
@@ -76,10 +79,16 @@ class Attempts:
         """Note that new bytes came."""
         self._fruitless = 0
         self._progress_s = now_s
+        self._lost_s += self._stalled_s
+        self._stalled_s = 0.0
+
+    def stalled(self, wait_s: float) -> None:
+        """Note how long an attempt waited for a byte until it was broken off."""
+        self._stalled_s += wait_s
 
     def gives_up_s(self) -> float:
         """Return when the request fails, whatever it waits for."""
-        return min(self._progress_s + self._policy.give_up_s, self._ends_s)
+        return min(self._progress_s + self._policy.give_up_s - self._lost_s, self._ends_s)
 
     def wait_s(self, error: TransientError, *, now_s: float, chance: float) -> float | None:
         """Return how long to wait before the next attempt after `error`; None: there is none.

@@ -157,8 +157,11 @@ class Requester:
             if not received.is_complete:
                 # Some clients do not tell a short object from a body that was cut.
                 received.check_object_nbytes((await transport.info(path)).nbytes)
+        silent_s = anyio.current_time() - last_s
         if received.is_complete or scope.cancelled_caught:
-            self._patience.waited(max(longest_s, anyio.current_time() - last_s))
+            self._patience.waited(max(longest_s, silent_s))
+        if scope.cancelled_caught:
+            request.attempts.stalled(silent_s)
         request.check(scope)
         if not received.is_complete:
             raise TransientError(f"the body ended {received.missing_nbytes} bytes too early")

@@ -30,6 +30,7 @@ __all__ = [
     "LEAST_STALL_S",
     "MAX_ATTEMPTS",
     "MAX_GAP_NBYTES",
+    "MAX_REFETCHES",
     "MAX_REQUESTS",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -118,6 +119,9 @@ MAX_ATTEMPTS = 12
 GIVE_UP_S = 25.0
 """Time without a new byte after which a request fails: a minute of silence is an outage, and 30 s is what one wants to
 wait for being told."""
+
+MAX_REFETCHES = 3
+"""How often bytes that do not decode are fetched anew: of 160,000 of which a twentieth is flipped, one fails each time."""
 
 STALL_S = 4.0
 LEAST_STALL_S = 0.5

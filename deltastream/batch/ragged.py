@@ -71,11 +71,11 @@ class RaggedWindow:
     """Collects the ragged rows of one permuted window; `add` may be called by several threads.
 
     Where a value goes depends on the lengths of all rows before it: so the values are copied, once, when the last rows
-    have come, in the thread that brought them.
+    have come, in the thread that brought them. Rows that come once more, the same, change nothing.
     """
 
     def __init__(self, num_rows: int, take: Take) -> None:
-        self._lengths = np.zeros(num_rows, np.int64)
+        self._lengths = np.full(num_rows, -1, np.int64)
         self._parts: list[tuple[npt.NDArray[np.int64], RaggedRows]] = []
         self._num_missing = num_rows
         self._take = take
@@ -85,9 +85,11 @@ class RaggedWindow:
     def add(self, positions: npt.NDArray[np.int64], rows: RaggedRows) -> None:
         """Add `rows`, row i of which is row ``positions[i]`` of the window."""
         with self._lock:
+            if self._num_missing == 0:
+                return
+            self._num_missing -= int(np.count_nonzero(self._lengths[positions] < 0))
             self._lengths[positions] = rows.lengths
             self._parts.append((positions, rows))
-            self._num_missing -= len(rows)
             if self._num_missing > 0:
                 return
         self._rows = self._gather()

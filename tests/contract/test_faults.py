@@ -26,9 +26,9 @@ END_LIMIT_S = 30.0
 STATUSES = (500, 503, 429)
 PASSING = (
     *((Fault.STATUS, status) for status in STATUSES),
-    *((fault, 0) for fault in Fault if fault not in (Fault.STATUS, Fault.CORRUPT)),
+    *((fault, 0) for fault in Fault if fault is not Fault.STATUS),
 )
-LASTING = (*PASSING, (Fault.STATUS, 403))
+LASTING = (*(one for one in PASSING if one[0] is not Fault.CORRUPT), (Fault.STATUS, 403))
 NAMES = ("n0", "n1", "n2")
 
 
@@ -173,3 +173,15 @@ def test_a_fault_of_the_log_is_passed_over_too(behind: dict[str, Behind], small:
         rows = deltastream.read_arrow(uri, **one.through.options)
         assert rows.equals(deltastream.read_arrow(small))
         assert one.proxy.statistics().faults
+
+
+def test_what_is_flipped_for_good_is_an_error_that_names_its_row_group(
+    behind: dict[str, Behind], table: Path
+) -> None:
+    for one in behind.values():
+        one.direct.put(table)
+        one.proxy.set(Settings(rules=(Rule(Fault.CORRUPT, only=r"part-00001\.parquet"),)))
+        with pytest.raises(deltastream.FileCorruptError, match=r"part-00001\.parquet.*row group"):
+            read_epochs(one.through.put(table), 1, **one.through.options)
+        # It is fetched three times anew.
+        assert one.proxy.statistics().faults["corrupt"] >= 4

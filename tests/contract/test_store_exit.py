@@ -62,7 +62,11 @@ ENDS: dict[str, tuple[str, int, str]] = {
         "ValueError: mine",
     ),
     "Ctrl-C": (
-        "for batch in loader():\n    ready()\n    time.sleep(60)\n",
+        # Both workers run by the second batch: one that was interrupted as it starts would say so itself.
+        "for i, batch in enumerate(loader()):\n"
+        "    if i == 1:\n"
+        "        ready()\n"
+        "        time.sleep(60)\n",
         -signal.SIGINT,
         "KeyboardInterrupt",
     ),

@@ -38,7 +38,7 @@ def read_arrow(
     """Read the live rows of one version of a table into memory, in base order, without torch.
 
     Args:
-        path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``https:`` or another that fsspec reads.
+        path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``uc:`` or another that fsspec reads.
         version: The version to read; None: the latest.
         timestamp: Read the last version committed at or before this time instead; a naive one is UTC.
         columns: The columns, in this order: names, or ``a.b`` for a field of a struct, of which only the fields named

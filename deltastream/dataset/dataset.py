@@ -84,7 +84,7 @@ class DeltaDataset(IterableDataset[Any]):
         """Read the log and plan.
 
         Args:
-            path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``https:`` or another that fsspec reads.
+            path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``uc:`` or another that fsspec reads.
             fields: The fields of a batch; None: every column of the table.
             version: The version to read; None: the latest, which rank 0 finds for all ranks of a job.
             timestamp: Read the last version committed at or before this time instead; a naive one is UTC.

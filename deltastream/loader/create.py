@@ -82,7 +82,7 @@ def create_pytorch_dataloader(
     second argument, is still understood, with a DeprecationWarning.
 
     Args:
-        path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``https:`` or another that fsspec reads.
+        path: The table: a local path, or a URI: ``s3:``, ``az:``, ``gs:``, ``uc:`` or another that fsspec reads.
         id_field: Accepted and not needed: rows are counted by the log.
         fields: The fields of a batch; None: every column of the table.
         partition_filter: ``[(column, operator, value), ...]`` on partition columns, or a list of such lists: files that

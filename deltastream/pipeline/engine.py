@@ -66,7 +66,7 @@ class ReadEngine(Generic[C]):
 
         async def main() -> None:
             try:
-                storage = open_storage(plan.snapshot.table_uri, plan.access, pool=self.pool)
+                storage = await open_storage(plan.snapshot.table_uri, plan.access, pool=self.pool)
             except Exception as error:
                 self.channel.close(error)
                 return

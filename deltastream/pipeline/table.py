@@ -97,7 +97,7 @@ def run_planning(request: RowsRequest, plan: Callable[[Storage, DecodePool], Awa
     async def main() -> T:
         pool = DecodePool(PLANNING_THREADS, name="deltastream-plan", at_end=release_unused_memory)
         try:
-            storage = open_storage(request.path, request.access, pool=pool)
+            storage = await open_storage(request.path, request.access, pool=pool)
             async with aclosing(storage):
                 return await plan(storage, pool)
         finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from deltastream.errors import OptionError
@@ -39,3 +40,14 @@ class StorageAccess:
             raise OptionError("credentials must be a callable that returns deltastream.Credentials")
         if not isinstance(self.cache_nbytes, int) or self.cache_nbytes < 1:
             raise OptionError(f"cache_nbytes must be at least 1, got {self.cache_nbytes!r}")
+
+    def __getstate__(self) -> list[Any]:
+        """Return the values, which a frozen class with slots is made of again."""
+        try:
+            pickle.dumps(self.credentials)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise OptionError(
+                "credentials= has to pickle for workers that are spawned: a function of a module, say, and no lambda; "
+                f"or give the DataLoader multiprocessing_context='fork' ({error})"
+            ) from error
+        return [getattr(self, one.name) for one in fields(self)]

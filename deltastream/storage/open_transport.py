@@ -10,7 +10,8 @@ from anyio.to_thread import run_sync
 from deltastream.errors import OptionError
 from deltastream.options import MAX_REQUESTS
 from deltastream.storage.access import TransportName
-from deltastream.storage.connection import Connection
+from deltastream.storage.connection import Client, Connection
+from deltastream.storage.credentials import ask_for_credentials
 from deltastream.storage.forks import has_inherited_obstore
 from deltastream.storage.fsspec_arguments import fsspec_arguments, fsspec_path
 from deltastream.storage.obstore_arguments import obstore_arguments
@@ -43,11 +44,18 @@ def check_transport(store: Store, transport: TransportName) -> None:
     obstore_arguments(store)
 
 
-async def _open(store: Store, transport: TransportName, is_renewed: bool) -> Transport:
+async def _open(store: Store, transport: TransportName) -> Client:
     # Every client has its own credentials: a new one reads or asks for them anew.
-    credentials = None
-    if store.credentials is not None:
-        credentials = await run_sync(store.credentials)
+    credentials = await run_sync(ask_for_credentials, store)
+    opened = await _open_with(store, credentials, transport)
+    if credentials is None or credentials.expires_at is None:
+        return Client(opened)
+    return Client.of(opened, credentials.expires_at.timestamp())
+
+
+async def _open_with(
+    store: Store, credentials: Credentials | None, transport: TransportName
+) -> Transport:
     if transport != "fsspec":
         found = await run_sync(_open_obstore, store, credentials, transport)
         if found is not None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 
 from deltastream.errors import ObjectChangedError, StorageError
-from deltastream.storage.connection import Connection
+from deltastream.storage.connection import Client, Connection
 from deltastream.storage.limit import RequestLimiter, Slot
 from deltastream.storage.patience import Patience
 from deltastream.storage.policy import Attempts, FaultPolicy
@@ -204,23 +204,17 @@ class _Request:
 
     async def run(self, attempt: Callable[[Transport, Slot], Awaitable[T]]) -> T:
         """Return what `attempt` does, after as many as the policy allows."""
-        has_renewed = False
+        refused: Client | None = None
         while True:
-            transport = None
+            client = None
             try:
                 async with self._limiter.slot() as slot:
                     if self.attempts.number == 0:
                         # Waiting for the first turn is no fault of the store's.
                         self.attempts = self._new_attempts()
                     self.attempts.begin()
-                    transport = await self._connection.transport()
-                    try:
-                        result = await attempt(transport, slot)
-                    except TransientError as error:
-                        slot.was_overloaded = (
-                            isinstance(error, _NoAnswerError) or error.status in _OVERLOADED
-                        )
-                        raise
+                    async with self._connection.client(refused=refused) as client:
+                        result = await self._attempt(attempt, client.transport, slot)
                     slot.has_succeeded = True
                     return result
             except TransientError as error:
@@ -231,10 +225,9 @@ class _Request:
                     raise self._failed(error) from error
                 await anyio.sleep(wait_s)
             except AccessDeniedError as error:
-                if has_renewed or transport is None:
+                if refused is not None or client is None:
                     raise self._failed(error) from error
-                has_renewed = True
-                await self._connection.renew(transport)
+                refused = client
             except FileNotFoundError as error:
                 raise FileNotFoundError(
                     errno.ENOENT, os.strerror(errno.ENOENT), self._name
@@ -247,6 +240,16 @@ class _Request:
                 raise
             except OSError as error:
                 raise self._failed(error) from error
+
+    @staticmethod
+    async def _attempt(
+        attempt: Callable[[Transport, Slot], Awaitable[T]], transport: Transport, slot: Slot
+    ) -> T:
+        try:
+            return await attempt(transport, slot)
+        except TransientError as error:
+            slot.was_overloaded = isinstance(error, _NoAnswerError) or error.status in _OVERLOADED
+            raise
 
     def _new_attempts(self) -> Attempts:
         return Attempts(self._policy, nbytes=self._nbytes, now_s=anyio.current_time())

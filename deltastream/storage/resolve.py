@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
+
+from anyio.to_thread import run_sync
 
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import OptionError, UnsupportedFeatureError
@@ -14,32 +17,47 @@ from deltastream.storage.forks import has_inherited_obstore
 from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
 from deltastream.storage.local import LocalStorage
 from deltastream.storage.policy import FaultPolicy
+from deltastream.storage.unity import find_unity_table, is_unity
 
 __all__ = ["open_storage"]
 
 
-def open_storage(
+async def open_storage(
     table_uri: str | os.PathLike[str],
     access: StorageAccess | None,
     *,
     pool: DecodePool,
     policy: FaultPolicy | None = None,
 ) -> Storage:
-    """Return the storage of the table at `table_uri`, a local path or a URI; nothing is connected yet.
+    """Return the storage of the table at `table_uri`, a local path or a URI; nothing but a catalog is connected yet.
 
     Raises:
         OptionError: The URI or an option cannot be.
-        UnsupportedFeatureError: The scheme is one we do not read yet.
+        TableNotFoundError: A catalog has no such table.
+        StorageError: A catalog did not answer.
     """
     from deltastream.storage.parse import parse_store
 
     access = access or StorageAccess()
+    uri = os.fspath(table_uri)
+    shown = None
+    if is_unity(uri):
+        table = await run_sync(find_unity_table, uri, access.storage_options)
+        shown, uri = uri, table.location
+        access = replace(
+            access,
+            storage_options=table.storage_options,
+            credentials=access.credentials or table,
+        )
     parse = partial(
         parse_store, storage_options=access.storage_options, credentials=access.credentials
     )
-    store = parse(os.fspath(table_uri))
+    store = parse(uri)
     if isinstance(store, str):
         return LocalStorage(store, pool)
+    if shown is not None:
+        # Whoever opens it once more asks the catalog once more.
+        store = replace(store, uri=shown)
     if access.cache_dir is not None:
         raise UnsupportedFeatureError(f"{store.uri}: cache_dir is not supported yet")
     if access.transport == "obstore" and has_inherited_obstore():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from deltastream.errors import OptionError
+
 __all__ = ["Credentials", "CredentialsCallback", "Store"]
 
 
@@ -17,6 +19,12 @@ class Credentials:
     options: Mapping[str, str] = field(repr=False)
     expires_at: datetime | None = None
     """With a time zone; None: they do not end."""
+
+    def __post_init__(self) -> None:
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise OptionError(
+                f"expires_at of Credentials needs a time zone, got {self.expires_at.isoformat()}"
+            )
 
 
 CredentialsCallback: TypeAlias = Callable[[], Credentials]

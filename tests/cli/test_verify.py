@@ -12,6 +12,7 @@ import pytest
 
 from deltastream.cli.inspection.model import Difference, Verification
 from deltastream.cli.inspection.verify import verify_snapshot
+from deltastream.storage import StorageAccess
 from deltastream.types import Snapshot
 from tests.support.commands import run_command
 from tests.support.logs import LogFolder, add, metadata, protocol, read, remove
@@ -32,7 +33,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def differences(snapshot: Snapshot) -> list[Difference]:
-    verification = verify_snapshot(snapshot)
+    verification = verify_snapshot(snapshot, StorageAccess())
     assert verification.outcome == ("different" if verification.num_differences else "same")
     assert verification.num_differences == len(verification.differences)
     return list(verification.differences)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,8 +55,11 @@ def proxy(filled: ObjectStore, tmp_path: Path) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def ask(storage: Storage, question: Callable[[Storage], Awaitable[T]]) -> T:
+def ask(
+    opening: Callable[[], Awaitable[Storage]], question: Callable[[Storage], Awaitable[T]]
+) -> T:
     async def run() -> T:
+        storage = await opening()
         try:
             return await question(storage)
         finally:
@@ -73,19 +77,19 @@ def test_objects_and_ranges_are_read(pool: DecodePool, memory: str) -> None:
             *map(bytes, await storage.read_all(["log/1", "log/0"])),
         ]
 
-    found = ask(open_storage(memory, None, pool=pool), question)
+    found = ask(partial(open_storage, memory, None, pool=pool), question)
     assert found == [b"abcdef", b"cd", b"outside", b"xyz", b"abcdef"]
 
 
 def test_a_folder_is_listed_after_a_name(pool: DecodePool, memory: str) -> None:
-    storage = open_storage(memory, None, pool=pool)
+    storage = partial(open_storage, memory, None, pool=pool)
     found = ask(storage, lambda storage: storage.list("log", after="0"))
     assert [(info.path, info.nbytes) for info in found] == [("1", 3)]
     assert ask(storage, lambda storage: storage.info("log/1")) == found[0]
 
 
 def test_what_is_missing_is_named(pool: DecodePool, memory: str) -> None:
-    storage = open_storage(memory, None, pool=pool)
+    storage = partial(open_storage, memory, None, pool=pool)
     for question in (
         lambda storage: storage.read("log/2"),
         lambda storage: storage.info("log/2"),
@@ -97,7 +101,7 @@ def test_what_is_missing_is_named(pool: DecodePool, memory: str) -> None:
 
 
 def test_an_object_of_another_size_is_an_error(pool: DecodePool, memory: str) -> None:
-    storage = open_storage(memory, None, pool=pool)
+    storage = partial(open_storage, memory, None, pool=pool)
     with pytest.raises(ObjectChangedError, match="has 6 bytes, and is to have 7"):
         ask(storage, lambda storage: storage.read("log/0", object_nbytes=7))
     with pytest.raises(ObjectChangedError, match="has 6 bytes, and those up to 9"):
@@ -119,8 +123,12 @@ def test_faults_that_pass_give_the_right_bytes(
 ) -> None:
     proxy.set(Settings(rules=(rule,)))
     store = filled.via(proxy.port)
-    storage = open_storage(
-        store.uri("faults"), StorageAccess(store.storage_options), pool=pool, policy=IMPATIENT
+    storage = partial(
+        open_storage,
+        store.uri("faults"),
+        StorageAccess(store.storage_options),
+        pool=pool,
+        policy=IMPATIENT,
     )
     part = ByteRange(1000, len(CONTENT) - 7)
     data = ask(storage, lambda storage: storage.read("a b%c", part, object_nbytes=len(CONTENT)))
@@ -135,8 +143,12 @@ def test_a_fault_that_stays_names_the_object_and_the_attempts(
 ) -> None:
     proxy.set(Settings(rules=(Rule(fault),)))
     store = filled.via(proxy.port)
-    storage = open_storage(
-        store.uri("faults"), StorageAccess(store.storage_options), pool=pool, policy=IMPATIENT
+    storage = partial(
+        open_storage,
+        store.uri("faults"),
+        StorageAccess(store.storage_options),
+        pool=pool,
+        policy=IMPATIENT,
     )
     with pytest.raises(StorageError, match=r"faults/a b%c failed after 4 attempts in [0-5]\."):
         ask(storage, lambda storage: storage.read("a b%c"))
@@ -150,7 +162,9 @@ def test_a_log_is_read_from_s3(pool: DecodePool, s3: ObjectStore) -> None:
             mode="append",
             storage_options=dict(s3.storage_options),
         )
-    storage = open_storage(s3.uri("log-table"), StorageAccess(s3.storage_options), pool=pool)
+    storage = partial(
+        open_storage, s3.uri("log-table"), StorageAccess(s3.storage_options), pool=pool
+    )
     snapshot = ask(storage, lambda storage: read_snapshot(storage, pool=pool))
     assert snapshot.version == 11
     assert len(snapshot.files) == 12

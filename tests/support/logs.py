@@ -232,9 +232,13 @@ class LogFolder:
 def read(root: Path, **options: Any) -> Snapshot:
     """Read a snapshot on a loop and with threads of its own."""
     pool = DecodePool(2)
+
+    async def run() -> Snapshot:
+        storage = await open_storage(root, None, pool=pool)
+        return await read_snapshot(storage, pool=pool, **options)
+
     try:
-        storage = open_storage(root, None, pool=pool)
-        return run_in_loop(lambda: read_snapshot(storage, pool=pool, **options))
+        return run_in_loop(run)
     finally:
         pool.close()
 

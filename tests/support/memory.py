@@ -80,7 +80,7 @@ def serve_tables(monkeypatch: pytest.MonkeyPatch, **roots: Path) -> list[MemoryS
     opened: list[MemoryStorage] = []
     tables = {f"test://{name}": _load(root) for name, root in roots.items()}
 
-    def open_storage(uri: str, access: object, *, pool: object) -> MemoryStorage:
+    async def open_storage(uri: str, access: object, *, pool: object) -> MemoryStorage:
         storage = MemoryStorage(uri, tables[uri], access=access)
         opened.append(storage)
         return storage

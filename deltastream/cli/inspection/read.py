@@ -42,7 +42,7 @@ def read_table(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            async with aclosing(open_storage(table, access, pool=pool)) as storage:
+            async with aclosing(await open_storage(table, access, pool=pool)) as storage:
                 snapshot = await read_snapshot(
                     storage, pool=pool, version=version, timestamp=timestamp
                 )

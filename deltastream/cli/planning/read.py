@@ -64,7 +64,7 @@ def read_facts(
         num_threads = min(_MAX_THREADS, 4 * (os.cpu_count() or 1))
         pool = DecodePool(num_threads, name="deltastream-inspect", at_end=release_unused_memory)
         try:
-            async with aclosing(open_storage(table, access, pool=pool)) as storage:
+            async with aclosing(await open_storage(table, access, pool=pool)) as storage:
                 request = RowsRequest(table, version, timestamp, columns, filter, access)
                 found = await find_files(request, storage, pool)
                 snapshot = found.snapshot

@@ -86,7 +86,7 @@ class ObstoreTransport:
 
     async def aclose(self) -> None:
         """Drop the client, and its connections with it."""
-        del self._client
+        self._client = None
 
 
 class _ObstoreResponse:

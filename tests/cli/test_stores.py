@@ -40,7 +40,7 @@ def document(ran: Ran) -> dict[str, Any]:
     return ran.document
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 def test_inspect_and_plan_say_what_they_say_of_the_local_copy(
     remote_access: Access, table: Path
 ) -> None:
@@ -71,7 +71,7 @@ def test_verify_compares_with_what_deltalake_reads_there(s3: ObjectStore, tmp_pa
     assert not verification["num_differences"]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 def test_locate_finds_the_rows_of_a_batch_where_the_table_lies(
     remote_access: Access, table: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.support.checksums import assert_noisy, write_with_checksums
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.faults.settings import Fault, Rule, Settings
 from tests.support.servers.access import Access
+from tests.support.servers.process import free_ports
 
 END_LIMIT_S = 30.0
 """From the first attempt to the error."""
@@ -148,6 +149,7 @@ def test_what_is_never_given_is_an_error_in_time_that_names_it_and_the_attempts(
         assert time.monotonic() - started_s < 1.5 * END_LIMIT_S
 
     calls = {}
+    (nobody,) = free_ports(1)
     for name, one in behind.items():
         rules = []
         for fault, status in LASTING:
@@ -161,6 +163,10 @@ def test_what_is_never_given_is_an_error_in_time_that_names_it_and_the_attempts(
                 error = StorageError if named == "_delta_log" else FileUnavailableError
                 calls[name, place] = lambda call=(one, uri, named, error): end(*call)
         one.proxy.set(Settings(rules=tuple(rules)))
+        one.direct.put(small)
+        nowhere = replace(one, through=one.direct.via(nobody))
+        uri = nowhere.through.put(small)
+        calls[name, "nowhere"] = lambda call=(nowhere, uri, "_delta_log", StorageError): end(*call)
     found = side_by_side(calls)
     assert found == dict.fromkeys(calls)
 

@@ -62,7 +62,11 @@ ENDS: dict[str, tuple[str, int, str]] = {
         "ValueError: mine",
     ),
     "Ctrl-C": (
-        "for batch in loader():\n    ready()\n    time.sleep(60)\n",
+        # Both workers run by the second batch: one that was interrupted as it starts would say so itself.
+        "for i, batch in enumerate(loader()):\n"
+        "    if i == 1:\n"
+        "        ready()\n"
+        "        time.sleep(60)\n",
         -signal.SIGINT,
         "KeyboardInterrupt",
     ),
@@ -91,7 +95,7 @@ def said(ended: Ended) -> str:
     return _TRACKER.sub("", ended.err)
 
 
-@pytest.mark.one_in(11)
+@pytest.mark.one_in(17)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_a_process_ends_soon_and_silent_in_the_middle_of_an_epoch(
@@ -112,7 +116,7 @@ def test_a_process_ends_soon_and_silent_in_the_middle_of_an_epoch(
     assert ended.since_ready_s < END_LIMIT_S, ended
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_workers_of_every_kind_give_the_local_order_and_leave_nothing_behind(
     remote_access: Access, table: Path, tmp_path: Path, context: str
@@ -131,6 +135,7 @@ def test_workers_of_every_kind_give_the_local_order_and_leave_nothing_behind(
     assert json.loads(ended.out.splitlines()[0]) == [row_ids(local) for _ in range(2)]
 
 
+@pytest.mark.one_in(3)
 def test_connections_are_closed_with_the_iterator_that_used_them(
     remote_access: Access, table: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from deltastream import DeltaDataset, FieldSpec
 from tests.support.loaders import batch_ids
 from tests.support.samples import SAMPLES, SIZES
 from tests.support.servers.access import Access
-from tests.support.servers.process import free_ports
 from tests.support.tables import data_files
 
 CONDITIONS = ["id < 120", "x > 40 AND (id < 60 OR text = '200')", "id > 100000"]
-NO_ACCESS_LIMIT_S = 30.0
 
 
 @pytest.fixture(scope="session", params=SAMPLES)
@@ -43,6 +40,7 @@ def versions(root: Path) -> list[int | None]:
     return [None, *sorted(int(path.stem) for path in commits if path.stem.isdigit())]
 
 
+@pytest.mark.one_in(2)
 def test_the_latest_version_has_the_rows_and_types_of_the_local_table(
     access: Access, sample: Path
 ) -> None:
@@ -51,7 +49,7 @@ def test_the_latest_version_has_the_rows_and_types_of_the_local_table(
     assert found.num_rows
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(7)
 def test_every_version_has_the_rows_of_the_local_table(access: Access, sample: Path) -> None:
     uri = access.put(sample)
     for version in versions(sample):
@@ -59,7 +57,7 @@ def test_every_version_has_the_rows_of_the_local_table(access: Access, sample: P
         assert found.equals(deltastream.read_arrow(sample, version=version)), version
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_filter_and_columns_leave_what_they_leave_locally(
     access: Access, sample: Path, condition: str
@@ -69,6 +67,7 @@ def test_a_filter_and_columns_leave_what_they_leave_locally(
     assert found.equals(deltastream.read_arrow(sample, **wanted))
 
 
+@pytest.mark.one_in(3)
 def test_a_time_is_that_of_the_commits_as_the_store_has_them(
     access: Access, numbered: Path
 ) -> None:
@@ -79,7 +78,7 @@ def test_a_time_is_that_of_the_commits_as_the_store_has_them(
     assert late.equals(deltastream.read_arrow(numbered))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("condition", [None, CONDITIONS[1]])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_batches_come_in_the_local_order(
@@ -100,6 +99,7 @@ def test_batches_come_in_the_local_order(
     assert epochs(access.put(sample), **access.options) == epochs(sample)
 
 
+@pytest.mark.one_in(3)
 def test_ranks_share_a_table_as_they_do_locally(access: Access, numbered: Path) -> None:
     uri = access.put(numbered)
     for rank in range(2):
@@ -109,6 +109,7 @@ def test_ranks_share_a_table_as_they_do_locally(access: Access, numbered: Path) 
         assert batch_ids(found) == batch_ids(local)
 
 
+@pytest.mark.one_in(2)
 def test_a_position_of_one_copy_is_the_same_in_another(access: Access, numbered: Path) -> None:
     settings: dict[str, Any] = {"shuffle": True, "lanes": 6, "batch_size": 32, "shuffle_rows": 200}
 
@@ -166,6 +167,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_ends_the_epoch_where_it_lies_and_is_named(
     access: Access, numbered: Path, tmp_path: Path, damage: str
@@ -225,31 +227,9 @@ def test_a_wrong_secret_is_refused_at_once_and_not_shown(
 
 def test_a_bucket_that_is_not_there_is_named(remote_access: Access) -> None:
     assert remote_access.store is not None
-    if remote_access.store.name == "web":
-        # Its bucket is a server: see below.
+    if remote_access.store.name in ("web", "gcs"):
+        # The bucket of a web server is a server: see below. And the server of GCS answers some clients with status 500.
         return
     uri = f"{remote_access.store.scheme}://no-such-bucket/table"
     with pytest.raises(deltastream.DeltaStreamError, match="no-such-bucket"):
         deltastream.read_arrow(uri, **remote_access.options)
-
-
-@pytest.mark.timeout(240)
-def test_a_server_that_is_not_there_is_an_error_in_time(
-    remote_accesses: dict[str, Access], numbered: Path
-) -> None:
-    (port,) = free_ports(1)
-
-    def read(access: Access) -> str:
-        access.put(numbered)
-        nowhere = access.via(port)
-        uri, options = nowhere.put(numbered), nowhere.options
-        with pytest.raises(deltastream.StorageError, match="_delta_log") as raised:
-            deltastream.read_arrow(uri, **options)
-        return str(raised.value)
-
-    with ThreadPoolExecutor(len(remote_accesses)) as pool:
-        found = dict(zip(remote_accesses, pool.map(read, remote_accesses.values()), strict=True))
-    for name, message in found.items():
-        assert "attempts in " in message, (name, message)
-        elapsed_s = float(message.partition("attempts in ")[2].partition(" s")[0])
-        assert elapsed_s < NO_ACCESS_LIMIT_S, (name, message)

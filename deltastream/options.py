@@ -121,7 +121,7 @@ GIVE_UP_S = 25.0
 wait for being told."""
 
 MAX_REFETCHES = 3
-"""How often bytes that do not decode are fetched anew: of 160,000 of which a twentieth is flipped, one fails each time."""
+"""How often bytes that do not decode are fetched anew: where a twentieth is flipped, one job of 160,000 fails."""
 
 STALL_S = 4.0
 LEAST_STALL_S = 0.5

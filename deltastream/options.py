@@ -10,6 +10,7 @@ __all__ = [
     "BACKOFF_MAX_S",
     "BACKOFF_S",
     "BLOCK_FILES",
+    "CORRUPT_ATTEMPTS",
     "DEFAULT_CACHE_NBYTES",
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
@@ -126,6 +127,10 @@ took, in these bounds. The upper one is ten times the slowest hundredth of a sto
 
 SLOW_NBYTES_PER_S = 256 << 10
 """The slowest rate that is waited for: 16 requests that share 32 Mbit/s."""
+
+CORRUPT_ATTEMPTS = 4
+"""Times that the column chunks of a decode job are fetched while what comes does not decode: where a twentieth of the
+requests bring a flipped byte, one job in 160,000 of one request fails."""
 
 BACKOFF_S = 0.1
 BACKOFF_MAX_S = 4.0

@@ -76,17 +76,20 @@ class RaggedWindow:
 
     def __init__(self, num_rows: int, take: Take) -> None:
         self._lengths = np.zeros(num_rows, np.int64)
-        self._parts: list[tuple[npt.NDArray[np.int64], RaggedRows]] = []
+        self._parts: dict[int, tuple[npt.NDArray[np.int64], RaggedRows]] = {}
         self._num_missing = num_rows
         self._take = take
         self._lock = Lock()
         self._rows: RaggedRows | None = None
 
     def add(self, positions: npt.NDArray[np.int64], rows: RaggedRows) -> None:
-        """Add `rows`, row i of which is row ``positions[i]`` of the window."""
+        """Add `rows`, row i of which is row ``positions[i]`` of the window; once more, they are the same rows."""
         with self._lock:
+            # No two have a position in common, so the first one tells them apart.
+            if self._rows is not None or not len(rows) or int(positions[0]) in self._parts:
+                return
             self._lengths[positions] = rows.lengths
-            self._parts.append((positions, rows))
+            self._parts[int(positions[0])] = (positions, rows)
             self._num_missing -= len(rows)
             if self._num_missing > 0:
                 return
@@ -100,11 +103,12 @@ class RaggedWindow:
 
     def _gather(self) -> RaggedRows:
         offsets = offsets_of_lengths(self._lengths)
-        like = self._parts[0][1].values
+        parts = list(self._parts.values())
+        like = parts[0][1].values
         shape = like.shape[1:]
         nbytes = int(offsets[-1]) * like.dtype.itemsize * prod(shape)
         values = self._take(nbytes)[:nbytes].view(like.dtype).reshape(-1, *shape)
-        for positions, rows in self._parts:
+        for positions, rows in parts:
             for start in range(0, len(rows), _BLOCK_ROWS):
                 block = rows[start : start + _BLOCK_ROWS]
                 starts = offsets[positions[start : start + _BLOCK_ROWS]]

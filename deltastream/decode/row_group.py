@@ -59,6 +59,7 @@ class RowGroupDecoder:
                 coerce_int96_timestamp_unit="us",
                 read_dictionary=_dictionaries(footer, row_group),
                 pre_buffer=False,
+                page_checksum_verification=True,
             )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(error) from error

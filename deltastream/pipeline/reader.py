@@ -21,6 +21,7 @@ from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots
 from deltastream.errors import FileCorruptError, ReadError
 from deltastream.fetch import DataFiles, DeletionVectors, Fetched, open_data_files
+from deltastream.options import CORRUPT_ATTEMPTS
 from deltastream.pipeline.ahead import FetchAhead
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
@@ -212,17 +213,28 @@ class Reader(Generic[C]):
 
         def submit(decode: _Decode, done: _Done) -> None:
             fetch = next(waiting)
+            num_left = CORRUPT_ATTEMPTS - 1
 
-            def ended(_: None, error: BaseException | None) -> None:
+            def decoded(_: None, error: BaseException | None) -> None:
+                nonlocal num_left
+                if isinstance(error, FileCorruptError) and num_left and not self._ended.is_set():
+                    # On its way a byte may have become another, which a page's checksum tells, if it has one.
+                    num_left -= 1
+                    ahead.decoded(fetch)
+                    ahead.start(tasks, fetch, arrived)
+                else:
+                    ended(error)
+
+            def ended(error: BaseException | None) -> None:
                 encoded.reduce(fetch.nbytes)
                 ahead.decoded(fetch)
                 done(None, error)
 
             def arrived(fetched: _FetchedFiles, error: Exception | None) -> None:
                 if error is None:
-                    self._pool.submit(partial(decode, fetched), ended)
+                    self._pool.submit(partial(decode, fetched), decoded)
                 else:
-                    ended(None, error)
+                    ended(error)
 
             ahead.start(tasks, fetch, arrived)
 

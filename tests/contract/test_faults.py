@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 import deltastream
-from deltastream import DeltaDataset, FieldSpec, FileUnavailableError, StorageError
+from deltastream import (
+    DeltaDataset,
+    FieldSpec,
+    FileCorruptError,
+    FileUnavailableError,
+    StorageError,
+)
+from deltastream.options import CORRUPT_ATTEMPTS
 from tests.support.checksums import assert_noisy, write_with_checksums
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.faults.settings import Fault, Rule, Settings
@@ -27,9 +34,9 @@ END_LIMIT_S = 30.0
 STATUSES = (500, 503, 429)
 PASSING = (
     *((Fault.STATUS, status) for status in STATUSES),
-    *((fault, 0) for fault in Fault if fault not in (Fault.STATUS, Fault.CORRUPT)),
+    *((fault, 0) for fault in Fault if fault is not Fault.STATUS),
 )
-LASTING = (*PASSING, (Fault.STATUS, 403))
+LASTING = (*(kind for kind in PASSING if kind[0] is not Fault.CORRUPT), (Fault.STATUS, 403))
 NAMES = ("n0", "n1", "n2")
 
 
@@ -169,6 +176,18 @@ def test_what_is_never_given_is_an_error_in_time_that_names_it_and_the_attempts(
         calls[name, "nowhere"] = lambda call=(nowhere, uri, "_delta_log", StorageError): end(*call)
     found = side_by_side(calls)
     assert found == dict.fromkeys(calls)
+
+
+def test_flipped_bytes_that_stay_are_an_error_where_pages_have_checksums(
+    behind: dict[str, Behind], table: Path
+) -> None:
+    for one in behind.values():
+        one.direct.put(table)
+        uri = one.through.put(table)
+        one.proxy.set(Settings(rules=(Rule(Fault.CORRUPT, only=r"\.parquet"),)))
+        with pytest.raises(FileCorruptError, match=r"part-0000\d\.parquet.* does not decode"):
+            read_epochs(uri, 1, **one.through.options)
+        assert one.proxy.statistics().faults["corrupt"] >= CORRUPT_ATTEMPTS
 
 
 def test_a_fault_of_the_log_is_passed_over_too(behind: dict[str, Behind], small: Path) -> None:

@@ -10,7 +10,6 @@ __all__ = [
     "BACKOFF_MAX_S",
     "BACKOFF_S",
     "BLOCK_FILES",
-    "CORRUPT_ATTEMPTS",
     "DEFAULT_CACHE_NBYTES",
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
@@ -31,6 +30,7 @@ __all__ = [
     "LEAST_STALL_S",
     "MAX_ATTEMPTS",
     "MAX_GAP_NBYTES",
+    "MAX_REFETCHES",
     "MAX_REQUESTS",
     "MIN_LANE_BATCHES",
     "MIN_LANE_WINDOWS",
@@ -120,6 +120,9 @@ GIVE_UP_S = 25.0
 """Time without a new byte after which a request fails: a minute of silence is an outage, and 30 s is what one wants to
 wait for being told."""
 
+MAX_REFETCHES = 3
+"""How often bytes that do not decode are fetched anew: where a twentieth is flipped, one job of 160,000 fails."""
+
 STALL_S = 4.0
 LEAST_STALL_S = 0.5
 """Time without a byte after which an attempt is broken off: five times what the slowest tenth of the last answers
@@ -127,10 +130,6 @@ took, in these bounds. The upper one is ten times the slowest hundredth of a sto
 
 SLOW_NBYTES_PER_S = 256 << 10
 """The slowest rate that is waited for: 16 requests that share 32 Mbit/s."""
-
-CORRUPT_ATTEMPTS = 4
-"""Times that the column chunks of a decode job are fetched while what comes does not decode: where a twentieth of the
-requests bring a flipped byte, one job in 160,000 of one request fails."""
 
 BACKOFF_S = 0.1
 BACKOFF_MAX_S = 4.0

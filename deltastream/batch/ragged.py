@@ -71,26 +71,25 @@ class RaggedWindow:
     """Collects the ragged rows of one permuted window; `add` may be called by several threads.
 
     Where a value goes depends on the lengths of all rows before it: so the values are copied, once, when the last rows
-    have come, in the thread that brought them.
+    have come, in the thread that brought them. Rows that come once more, the same, change nothing.
     """
 
     def __init__(self, num_rows: int, take: Take) -> None:
-        self._lengths = np.zeros(num_rows, np.int64)
-        self._parts: dict[int, tuple[npt.NDArray[np.int64], RaggedRows]] = {}
+        self._lengths = np.full(num_rows, -1, np.int64)
+        self._parts: list[tuple[npt.NDArray[np.int64], RaggedRows]] = []
         self._num_missing = num_rows
         self._take = take
         self._lock = Lock()
         self._rows: RaggedRows | None = None
 
     def add(self, positions: npt.NDArray[np.int64], rows: RaggedRows) -> None:
-        """Add `rows`, row i of which is row ``positions[i]`` of the window; once more, they are the same rows."""
+        """Add `rows`, row i of which is row ``positions[i]`` of the window."""
         with self._lock:
-            # No two have a position in common, so the first one tells them apart.
-            if self._rows is not None or not len(rows) or int(positions[0]) in self._parts:
+            if self._num_missing == 0:
                 return
+            self._num_missing -= int(np.count_nonzero(self._lengths[positions] < 0))
             self._lengths[positions] = rows.lengths
-            self._parts[int(positions[0])] = (positions, rows)
-            self._num_missing -= len(rows)
+            self._parts.append((positions, rows))
             if self._num_missing > 0:
                 return
         self._rows = self._gather()
@@ -103,12 +102,11 @@ class RaggedWindow:
 
     def _gather(self) -> RaggedRows:
         offsets = offsets_of_lengths(self._lengths)
-        parts = list(self._parts.values())
-        like = parts[0][1].values
+        like = self._parts[0][1].values
         shape = like.shape[1:]
         nbytes = int(offsets[-1]) * like.dtype.itemsize * prod(shape)
         values = self._take(nbytes)[:nbytes].view(like.dtype).reshape(-1, *shape)
-        for positions, rows in parts:
+        for positions, rows in self._parts:
             for start in range(0, len(rows), _BLOCK_ROWS):
                 block = rows[start : start + _BLOCK_ROWS]
                 starts = offsets[positions[start : start + _BLOCK_ROWS]]

@@ -59,6 +59,7 @@ class RowGroupDecoder:
                 coerce_int96_timestamp_unit="us",
                 read_dictionary=_dictionaries(footer, row_group),
                 pre_buffer=False,
+                # Where pages have checksums: Parquet format, "Checksumming".
                 page_checksum_verification=True,
             )
         except (pa.ArrowException, OSError, ValueError) as error:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from deltastream.errors import DeltaStreamError
 from deltastream.fetch.fetched import Fetched
+from deltastream.fetch.statistics import FetchStatistics
 from deltastream.types import ByteRange, FileContext
 
 __all__ = ["DataFiles"]
@@ -44,15 +45,27 @@ class DataFiles(Protocol):
         ...
 
     async def fetch(
-        self, file: int, ranges: Sequence[ByteRange], *, stage: str, row_group: int | None = None
+        self,
+        file: int,
+        ranges: Sequence[ByteRange],
+        *,
+        stage: str,
+        row_group: int | None = None,
+        afresh: bool = False,
     ) -> Fetched | None:
         """Return the `ranges` of a file that `plan_ranges` chose; None for a local file.
+
+        `afresh`: from the store, whatever a cache has.
 
         Raises:
             FileMissingError: It is gone.
             FileCorruptError: Its size is not the log's.
             ReadError: It cannot be read.
         """
+        ...
+
+    def statistics(self) -> FetchStatistics:
+        """Return what was fetched."""
         ...
 
     def open(

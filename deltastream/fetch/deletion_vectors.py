@@ -43,6 +43,7 @@ class DeletionVectors:
         self, snapshot: Snapshot, storage: Storage, num_records: npt.NDArray[np.int64]
     ) -> None:
         """`num_records`: the rows of each file, deleted ones among them."""
+        self._table_id = snapshot.table_id
         self._table_uri = snapshot.table_uri
         self._version = snapshot.version
         self._paths = snapshot.files["path"]
@@ -116,7 +117,7 @@ class DeletionVectors:
                     nbytes = (await self._storage.info(path)).nbytes
                     if nbytes < part.stop:
                         raise FileCorruptError(_too_short(where, nbytes, part.stop))
-                data = await self._storage.read(path, part)
+                data = await self._storage.read(path, part, identity=self._table_id)
                 parts.append((part, bytes(data)))
         except ObjectChangedError as error:
             nbytes = (await self._storage.info(path)).nbytes

@@ -10,6 +10,7 @@ import pyarrow as pa
 from deltastream.errors import DeltaStreamError, ReadError
 from deltastream.fetch.fetched import Fetched
 from deltastream.fetch.refusals import file_missing, wrong_size
+from deltastream.fetch.statistics import FetchStatistics
 from deltastream.storage import Storage
 from deltastream.types import ByteRange, FileContext, Snapshot
 
@@ -48,8 +49,18 @@ class LocalFiles:
         """Return nothing: column chunks are read where they lie."""
         return []
 
+    def statistics(self) -> FetchStatistics:
+        """Return zeros."""
+        return FetchStatistics()
+
     async def fetch(
-        self, file: int, ranges: Sequence[ByteRange], *, stage: str, row_group: int | None = None
+        self,
+        file: int,
+        ranges: Sequence[ByteRange],
+        *,
+        stage: str,
+        row_group: int | None = None,
+        afresh: bool = False,
     ) -> Fetched | None:
         """Return None: the file is opened where it lies."""
         return None

@@ -40,6 +40,8 @@ class RemoteFiles:
         self._version = snapshot.version
         self._paths = snapshot.files["path"].combine_chunks()
         self._nbytes = snapshot.files["nbytes"].to_numpy()
+        self._modified_ms = snapshot.files["modified_ms"].to_numpy()
+        self._table_id = snapshot.table_id
         self._storage = storage
         self._num_requests = 0
         self._asked_nbytes = 0
@@ -74,7 +76,13 @@ class RemoteFiles:
         return list(divide(merged, max_nbytes=REQUEST_NBYTES))
 
     async def fetch(
-        self, file: int, ranges: Sequence[ByteRange], *, stage: str, row_group: int | None = None
+        self,
+        file: int,
+        ranges: Sequence[ByteRange],
+        *,
+        stage: str,
+        row_group: int | None = None,
+        afresh: bool = False,
     ) -> Fetched:
         """Ask for all `ranges` at once.
 
@@ -85,14 +93,14 @@ class RemoteFiles:
         """
         context = self.context(file, stage=stage, row_group=row_group)
         if len(ranges) == 1:
-            data = await self._read(file, ranges[0], context)
+            data = await self._read(file, ranges[0], context, afresh=afresh)
             return Fetched(int(self._nbytes[file]), [(ranges[0], data)])
         parts: list[tuple[ByteRange, Buffer]] = []
         failures: list[DeltaStreamError] = []
 
         async def read(part: ByteRange) -> None:
             try:
-                parts.append((part, await self._read(file, part, context)))
+                parts.append((part, await self._read(file, part, context, afresh=afresh)))
             except DeltaStreamError as error:
                 # A task group would wrap it; the other ranges are of no use any more.
                 failures.append(error)
@@ -133,7 +141,13 @@ class RemoteFiles:
                 parts.append((rest, await self._read(file, rest, context)))
         return Fetched(nbytes, parts)
 
-    async def _read(self, file: int, part: ByteRange, context: FileContext) -> Buffer:
+    def _identity(self, file: int) -> str:
+        # A table that was dropped and made anew may have files of the same names.
+        return f"{self._table_id} {self._modified_ms[file]}"
+
+    async def _read(
+        self, file: int, part: ByteRange, context: FileContext, *, afresh: bool = False
+    ) -> Buffer:
         path = self._paths[file].as_py()
         expected = int(self._nbytes[file])
         nbytes = part.stop - part.start
@@ -141,7 +155,12 @@ class RemoteFiles:
         self._asked_nbytes += nbytes
         start_s = time.perf_counter()
         try:
-            data = await self._storage.read(path, part, object_nbytes=expected)
+            data = await self._storage.read(
+                path,
+                part,
+                object_nbytes=expected,
+                identity=None if afresh else self._identity(file),
+            )
         except ObjectChangedError as error:
             raise FileCorruptError(
                 f"{context}: {error}; it was truncated or replaced: restore it from a copy"

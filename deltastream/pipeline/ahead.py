@@ -68,6 +68,8 @@ class FetchAhead:
         tasks: TaskGroup,
         job: JobFetch,
         on_arrived: Callable[[Mapping[int, Fetched | None], Exception | None], object],
+        *,
+        afresh: bool = False,
     ) -> None:
         """Begin to fetch; `on_arrived(fetched by file, first failure)` is called on the loop, once."""
         self._nbytes += job.nbytes
@@ -77,7 +79,11 @@ class FetchAhead:
         async def fetch(file: int) -> None:
             try:
                 fetched[file] = await self._files.fetch(
-                    file, job.ranges[file], stage="fetch", row_group=job.row_groups[file]
+                    file,
+                    job.ranges[file],
+                    stage="fetch",
+                    row_group=job.row_groups[file],
+                    afresh=afresh,
                 )
             except Exception as error:
                 failures.append(error)

@@ -20,7 +20,7 @@ from deltastream.pipeline.reader import Reader
 from deltastream.pipeline.statistics import PipelineStatistics
 from deltastream.pipeline.windows import C, LaneChunk, WindowChunks
 from deltastream.plan import EpochOrder
-from deltastream.storage import open_storage
+from deltastream.storage import Storage, open_storage
 
 __all__ = ["ReadEngine"]
 
@@ -46,6 +46,7 @@ class ReadEngine(Generic[C]):
         """Start a loop thread and decode threads."""
         self.pool = DecodePool(options.decode_threads, at_end=release_unused_memory)
         self.loop: LoopThread | None = None
+        self._storage: Storage | None = None
         self.budget = ByteBudget(
             options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle
         )
@@ -70,6 +71,7 @@ class ReadEngine(Generic[C]):
             except Exception as error:
                 self.channel.close(error)
                 return
+            self._storage = storage
             try:
                 await self.reader.run(needs, storage)
             finally:
@@ -122,6 +124,8 @@ class ReadEngine(Generic[C]):
             self.budget.statistics(),
             self.buffers.statistics(),
             self.channel.statistics(),
+            self.reader.fetch_statistics(),
+            self._storage.cache_statistics() if self._storage is not None else None,
         )
 
     def _call_soon(self, callback: Callable[[], object]) -> None:

@@ -20,8 +20,8 @@ from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots
 from deltastream.errors import FileCorruptError, ReadError
-from deltastream.fetch import DataFiles, DeletionVectors, Fetched, open_data_files
-from deltastream.options import CORRUPT_ATTEMPTS
+from deltastream.fetch import DataFiles, DeletionVectors, Fetched, FetchStatistics, open_data_files
+from deltastream.options import MAX_REFETCHES
 from deltastream.pipeline.ahead import FetchAhead
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
@@ -64,6 +64,7 @@ class Reader(Generic[C]):
         self._order = order
         self._chunks = chunks
         self._files: DataFiles
+        self._fetched: Callable[[], FetchStatistics] = FetchStatistics
         self._selector: Selector
         self._ahead: FetchAhead | None = None
         self._pool = pool
@@ -83,6 +84,7 @@ class Reader(Generic[C]):
         """Read everything that `needs` names into the channel, and close it, with the failure if there is one."""
         plan = self._plan
         files = self._files = open_data_files(plan.snapshot, storage)
+        self._fetched = files.statistics
         if files.is_remote:
             self._ahead = FetchAhead(files, plan.snapshot.files["nbytes"].to_numpy())
         vectors = DeletionVectors(plan.snapshot, storage, plan.num_records)
@@ -98,6 +100,10 @@ class Reader(Generic[C]):
         finally:
             self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
+
+    def fetch_statistics(self) -> FetchStatistics:
+        """Return what was fetched so far; callable from any thread."""
+        return self._fetched()
 
     async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
         footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
@@ -213,28 +219,26 @@ class Reader(Generic[C]):
 
         def submit(decode: _Decode, done: _Done) -> None:
             fetch = next(waiting)
-            num_left = CORRUPT_ATTEMPTS - 1
+            refetches = iter(range(MAX_REFETCHES))
 
-            def decoded(_: None, error: BaseException | None) -> None:
-                nonlocal num_left
-                if isinstance(error, FileCorruptError) and num_left and not self._ended.is_set():
-                    # On its way a byte may have become another, which a page's checksum tells, if it has one.
-                    num_left -= 1
-                    ahead.decoded(fetch)
-                    ahead.start(tasks, fetch, arrived)
-                else:
-                    ended(error)
-
-            def ended(error: BaseException | None) -> None:
+            def ended(_: None, error: BaseException | None) -> None:
                 encoded.reduce(fetch.nbytes)
                 ahead.decoded(fetch)
                 done(None, error)
+
+            def decoded(_: None, error: BaseException | None) -> None:
+                if isinstance(error, FileCorruptError) and next(refetches, None) is not None:
+                    # A byte may have become another on its way; what was placed is placed once more.
+                    ahead.decoded(fetch)
+                    ahead.start(tasks, fetch, arrived, afresh=True)
+                else:
+                    ended(None, error)
 
             def arrived(fetched: _FetchedFiles, error: Exception | None) -> None:
                 if error is None:
                     self._pool.submit(partial(decode, fetched), decoded)
                 else:
-                    ended(error)
+                    ended(None, error)
 
             ahead.start(tasks, fetch, arrived)
 

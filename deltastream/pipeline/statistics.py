@@ -8,6 +8,8 @@ from deltastream.engine.budget import BudgetStatistics
 from deltastream.engine.buffers import BufferStatistics
 from deltastream.engine.channel import ChannelStatistics
 from deltastream.engine.pool import PoolStatistics
+from deltastream.fetch import FetchStatistics
+from deltastream.storage import CacheStatistics
 
 __all__ = ["PipelineStatistics"]
 
@@ -25,3 +27,7 @@ class PipelineStatistics:
     buffers: BufferStatistics
     channel: ChannelStatistics
     """`receive_wait_s` is the time the trainer waited for data."""
+    fetch: FetchStatistics
+    """All zero for local tables; what a cache gave is among it."""
+    cache: CacheStatistics | None
+    """None where no `cache_dir` was given, and for local tables."""

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Sequence
 from typing import Protocol
 
+from deltastream.storage.cache import CacheStatistics
 from deltastream.storage.transport import Buffer
 from deltastream.types import ByteRange, ObjectInfo
 
@@ -25,12 +26,19 @@ class Storage(Protocol):
         """The table's absolute URI or path, for messages."""
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> Buffer:
         """Return the object's bytes, or those of `byte_range`: exactly as many.
 
         Args:
             object_nbytes: The size of the whole object that the log promises; another one is an error.
+            identity: What tells this object from others that had its name and size: it never changes, and its bytes
+                may be kept. None: they are not.
 
         Raises:
             FileNotFoundError: There is no such object.
@@ -52,6 +60,9 @@ class Storage(Protocol):
 
     def local_path(self, path: str) -> str | None:
         """Return the path to open directly, or None where bytes come over a network."""
+
+    def cache_statistics(self) -> CacheStatistics | None:
+        """Return what the disk cache did; None where there is none."""
 
     async def aclose(self) -> None:
         """Close every connection."""

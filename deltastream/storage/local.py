@@ -30,7 +30,12 @@ class LocalStorage:
         return self._root
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> Buffer:
         return await self._pool.run(_read, self.local_path(path), byte_range, object_nbytes)
 
@@ -52,6 +57,9 @@ class LocalStorage:
                 f"{self._root}: its log names {path!r}, outside of the local disk, which is not read yet"
             )
         return os.path.join(self._root, path)
+
+    def cache_statistics(self) -> None:
+        return None
 
     async def aclose(self) -> None:
         """Nothing is open."""

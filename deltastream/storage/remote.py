@@ -42,7 +42,12 @@ class RemoteStorage:
         return self._store.uri.rstrip("/")
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> Buffer:
         connection, key = self._place(path)
         return await self._requester.read(connection, key, byte_range, object_nbytes=object_nbytes)
@@ -66,20 +71,28 @@ class RemoteStorage:
     def local_path(self, path: str) -> str | None:
         return None
 
+    def cache_statistics(self) -> None:
+        return None
+
     async def aclose(self) -> None:
         for connection in self._connections.values():
             await connection.aclose()
 
-    def _place(self, path: str) -> tuple[Connection, str]:
+    def find(self, path: str) -> tuple[Store, str]:
+        """Return the store that an object is in, and its key there."""
         if not is_uri(path):
             key = path[1:] if path.startswith("/") else f"{self._store.root}/{path}".strip("/")
-            return self._connections[self._store.protocol, self._store.bucket], key
+            return self._store, key
         store = self._parse(path)
         if isinstance(store, str):
             raise UnsupportedFeatureError(
                 f"{self.uri}: its log names {path!r} on a local disk, outside of its store"
             )
+        return store, store.root
+
+    def _place(self, path: str) -> tuple[Connection, str]:
+        store, key = self.find(path)
         place = (store.protocol, store.bucket)
         if place not in self._connections:
             self._connections[place] = self._connect(store)
-        return self._connections[place], store.root
+        return self._connections[place], key

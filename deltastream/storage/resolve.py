@@ -9,10 +9,11 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from deltastream.engine.pool import DecodePool
-from deltastream.errors import OptionError, UnsupportedFeatureError
+from deltastream.errors import OptionError
 from deltastream.options import MAX_REQUESTS, MIN_REQUESTS, START_REQUESTS
 from deltastream.storage.access import StorageAccess
 from deltastream.storage.base import Storage
+from deltastream.storage.cache import DiskCache
 from deltastream.storage.forks import has_inherited_obstore
 from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
 from deltastream.storage.local import LocalStorage
@@ -58,8 +59,6 @@ async def open_storage(
     if shown is not None:
         # Whoever opens it once more asks the catalog once more.
         store = replace(store, uri=shown)
-    if access.cache_dir is not None:
-        raise UnsupportedFeatureError(f"{store.uri}: cache_dir is not supported yet")
     if access.transport == "obstore" and has_inherited_obstore():
         raise OptionError(
             'transport="obstore" does not work in a process forked from one that had obstore: give the DataLoader '
@@ -73,9 +72,15 @@ async def open_storage(
     check_transport(store, access.transport)
     limit = AdaptiveLimit(start=START_REQUESTS, minimum=MIN_REQUESTS, maximum=MAX_REQUESTS)
     requester = Requester(policy or FaultPolicy(), RequestLimiter(limit))
-    return RemoteStorage(
+    storage = RemoteStorage(
         store,
         requester,
         connect=partial(connect, transport=access.transport),
         parse=parse,
     )
+    if access.cache_dir is None:
+        return storage
+    from deltastream.storage.cached import CachedStorage
+
+    cache = await run_sync(DiskCache, access.cache_dir, access.cache_nbytes)
+    return CachedStorage(storage, cache)

@@ -116,7 +116,7 @@ def test_a_count_that_we_lack_is_a_difference_and_one_that_deltalake_lacks_is_a_
     log.first_commit(add("a"))
     uncounted = read(log.root)
     counted = with_column(uncounted, "num_records", pa.array([5], pa.int64()))
-    verification = verify_snapshot(counted)
+    verification = verify_snapshot(counted, StorageAccess())
     assert verification.outcome == "same"
     assert [note.partition(":")[0] for note in verification.notes] == ["num_records"]
 
@@ -150,7 +150,9 @@ def test_many_differences_are_counted_and_the_first_are_listed(tmp_path: Path) -
     log = LogFolder(tmp_path / "table")
     log.first_commit(*[add(f"{i:03}") for i in range(150)])
     snapshot = read(log.root)
-    verification = verify_snapshot(with_column(snapshot, "nbytes", pa.array([7] * 150, pa.int64())))
+    verification = verify_snapshot(
+        with_column(snapshot, "nbytes", pa.array([7] * 150, pa.int64())), StorageAccess()
+    )
     assert (verification.num_differences, len(verification.differences)) == (150, 100)
 
 
@@ -174,6 +176,6 @@ def test_what_deltalake_keeps_under_another_spelling_is_no_difference_of_ours(
     log = LogFolder(tmp_path / "table")
     log.first_commit(add("/some/absolute/path"))
     log.commit(1, remove("file:///some/absolute/path"))
-    verification = verify_snapshot(read(log.root))
+    verification = verify_snapshot(read(log.root), StorageAccess())
     assert verification.outcome == "same"
     assert "/some/absolute/path" in verification.notes[0]

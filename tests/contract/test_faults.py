@@ -14,14 +14,7 @@ from typing import Any
 import pytest
 
 import deltastream
-from deltastream import (
-    DeltaDataset,
-    FieldSpec,
-    FileCorruptError,
-    FileUnavailableError,
-    StorageError,
-)
-from deltastream.options import CORRUPT_ATTEMPTS
+from deltastream import DeltaDataset, FieldSpec, FileUnavailableError, StorageError
 from tests.support.checksums import assert_noisy, write_with_checksums
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.faults.settings import Fault, Rule, Settings
@@ -36,7 +29,7 @@ PASSING = (
     *((Fault.STATUS, status) for status in STATUSES),
     *((fault, 0) for fault in Fault if fault is not Fault.STATUS),
 )
-LASTING = (*(kind for kind in PASSING if kind[0] is not Fault.CORRUPT), (Fault.STATUS, 403))
+LASTING = (*(one for one in PASSING if one[0] is not Fault.CORRUPT), (Fault.STATUS, 403))
 NAMES = ("n0", "n1", "n2")
 
 
@@ -178,18 +171,6 @@ def test_what_is_never_given_is_an_error_in_time_that_names_it_and_the_attempts(
     assert found == dict.fromkeys(calls)
 
 
-def test_flipped_bytes_that_stay_are_an_error_where_pages_have_checksums(
-    behind: dict[str, Behind], table: Path
-) -> None:
-    for one in behind.values():
-        one.direct.put(table)
-        uri = one.through.put(table)
-        one.proxy.set(Settings(rules=(Rule(Fault.CORRUPT, only=r"\.parquet"),)))
-        with pytest.raises(FileCorruptError, match=r"part-0000\d\.parquet.* does not decode"):
-            read_epochs(uri, 1, **one.through.options)
-        assert one.proxy.statistics().faults["corrupt"] >= CORRUPT_ATTEMPTS
-
-
 def test_a_fault_of_the_log_is_passed_over_too(behind: dict[str, Behind], small: Path) -> None:
     for one in behind.values():
         one.direct.put(small)
@@ -198,3 +179,15 @@ def test_a_fault_of_the_log_is_passed_over_too(behind: dict[str, Behind], small:
         rows = deltastream.read_arrow(uri, **one.through.options)
         assert rows.equals(deltastream.read_arrow(small))
         assert one.proxy.statistics().faults
+
+
+def test_what_is_flipped_for_good_is_an_error_that_names_its_row_group(
+    behind: dict[str, Behind], table: Path
+) -> None:
+    for one in behind.values():
+        one.direct.put(table)
+        one.proxy.set(Settings(rules=(Rule(Fault.CORRUPT, only=r"part-00001\.parquet"),)))
+        with pytest.raises(deltastream.FileCorruptError, match=r"part-00001\.parquet.*row group"):
+            read_epochs(one.through.put(table), 1, **one.through.options)
+        # It is fetched three times anew.
+        assert one.proxy.statistics().faults["corrupt"] >= 4

@@ -43,7 +43,12 @@ class WatchedStorage(LocalStorage):
         self.asked: list[tuple[str, ByteRange | None]] = []
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> Buffer:
         self.asked.append((path, byte_range))
         return await super().read(path, byte_range, object_nbytes=object_nbytes)

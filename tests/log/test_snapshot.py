@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from deltastream.engine.pool import DecodePool
 from deltastream.errors import LogCorruptError
 from deltastream.log import checkpoint, commit_files, listing, snapshot
 from deltastream.storage import Buffer, LocalStorage
@@ -133,7 +134,12 @@ class FarStorage:
         return "far://table"
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> Buffer:
         return await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
 
@@ -153,6 +159,10 @@ class FarStorage:
         await self._storage.aclose()
 
 
+async def open_far(root: Path, _: object, *, pool: DecodePool) -> FarStorage:
+    return FarStorage(LocalStorage(str(root), pool))
+
+
 def test_a_table_is_read_without_local_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +172,7 @@ def test_a_table_is_read_without_local_paths(
     near = read(tmp_path)
     monkeypatch.setattr(
         "tests.support.logs.open_storage",
-        lambda root, _, pool: FarStorage(LocalStorage(str(root), pool)),
+        open_far,
     )
     far = read(tmp_path)
     assert far.files == near.files

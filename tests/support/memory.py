@@ -35,7 +35,12 @@ class MemoryStorage:
         self._latency_s = latency_s
 
     async def read(
-        self, path: str, byte_range: ByteRange | None = None, *, object_nbytes: int | None = None
+        self,
+        path: str,
+        byte_range: ByteRange | None = None,
+        *,
+        object_nbytes: int | None = None,
+        identity: str | None = None,
     ) -> bytes:
         self.requests.append((path, byte_range))
         await anyio.sleep(self._latency_s)
@@ -69,6 +74,9 @@ class MemoryStorage:
         return ObjectInfo(path, len(self._objects[path]), 0)
 
     def local_path(self, path: str) -> str | None:
+        return None
+
+    def cache_statistics(self) -> None:
         return None
 
     async def aclose(self) -> None:

@@ -14,6 +14,9 @@ from deltastream.storage.cache.item import file_name, read_item, trailer
 
 __all__ = ["CacheStatistics", "DiskCache"]
 
+_WARNED: set[str] = set()
+"""Folders that this process was warned of: every iterator opens its own anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheStatistics:
@@ -115,7 +118,8 @@ class DiskCache:
     def _stop_keeping(self, error: OSError) -> None:
         with self._lock:
             first, self._keeps = self._keeps, False
-        if first:
+        if first and self._root not in _WARNED:
+            _WARNED.add(self._root)
             try:
                 warnings.warn(
                     f"cache_dir {self._root!r} keeps nothing more: {error}; what it has is still read",

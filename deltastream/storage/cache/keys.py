@@ -13,8 +13,12 @@ _PLACES = ("endpoint", "account_name")
 """How the names of options end that say which server or account a bucket belongs to."""
 
 
-def range_key(store: Store, path: str, *, object_nbytes: int, byte_range: ByteRange) -> bytes:
+def range_key(
+    store: Store, path: str, *, identity: str, object_nbytes: int | None, byte_range: ByteRange
+) -> bytes:
     """Return the key of `byte_range` of the object at the key `path` of the store, `object_nbytes` long by the log.
+
+    `identity` tells it from others that had its place and size.
 
     No secret is part of it: options count only where they name an endpoint or an account.
     """
@@ -24,5 +28,5 @@ def range_key(store: Store, path: str, *, object_nbytes: int, byte_range: ByteRa
         for name, value in options.items()
         if name.removesuffix("_url").endswith(_PLACES)
     )
-    found = [store.protocol, store.bucket, places, path, object_nbytes]
+    found = [store.protocol, store.bucket, places, path, identity, object_nbytes]
     return json.dumps([*found, byte_range.start, byte_range.stop]).encode()

@@ -229,7 +229,9 @@ def test_a_cap_is_a_positive_integer(tmp_path: Path, max_nbytes: int) -> None:
 
 def test_a_key_tells_everything_but_the_secrets() -> None:
     def key(store: Store, path: str = "t/a", size: int = 9, start: int = 0) -> bytes:
-        return range_key(store, path, object_nbytes=size, byte_range=ByteRange(start, 5))
+        return range_key(
+            store, path, identity="t", object_nbytes=size, byte_range=ByteRange(start, 5)
+        )
 
     secret = {"aws_secret_access_key": "s3cret", "aws_endpoint_url": "http://one"}
     store = Store("s3", "b", "t", "s3://b/t", secret)

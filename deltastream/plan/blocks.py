@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +48,15 @@ def find_block(
     """Return the block of `lane` that holds lane row `row`, by binary search in the files' epoch `starts`."""
     if not 0 <= row < lane_stop - lane_start:
         raise IndexError(f"row {row} of lane {lane}, which has {lane_stop - lane_start} rows")
-    holder = int(np.searchsorted(starts, lane_start + row, side="right")) - 1
+    # Not NumPy's: it lets the interpreter's lock go, and waits for the decode threads to have it back.
+    holder = bisect_right(starts, lane_start + row) - 1
     # A file that a cut divides has its first row in this lane at the lane's start.
     index = max(0, int(starts[holder]) - lane_start) // block_rows
-    first = int(np.searchsorted(starts, lane_start + index * block_rows, side="left"))
+    first = bisect_left(starts, lane_start + index * block_rows)
     if index == 0:
-        first = int(np.searchsorted(starts, lane_start, side="right")) - 1
+        first = bisect_right(starts, lane_start) - 1
     end = min(lane_start + (index + 1) * block_rows, lane_stop)
-    last = int(np.searchsorted(starts, end, side="left"))
+    last = bisect_left(starts, end)
     spans = tuple(
         FileSpan(
             int(files[i]),

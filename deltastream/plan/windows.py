@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -79,7 +80,7 @@ def plan_windows(
 def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
     """Yield the row-group slices that make up a span of a file's live rows."""
     ends = np.cumsum(sizes.num_rows)
-    for group in range(int(np.searchsorted(ends, span.start, side="right")), len(ends)):
+    for group in range(bisect_right(ends, span.start), len(ends)):
         first = int(ends[group] - sizes.num_rows[group])
         if first >= span.stop:
             return

@@ -30,7 +30,12 @@ def decode_first_rows(
         UnsupportedFeatureError: A column is a shredded variant.
     """
     try:
-        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as file:
+        with pq.ParquetFile(
+            source,
+            coerce_int96_timestamp_unit="us",
+            pre_buffer=False,
+            page_checksum_verification=True,
+        ) as file:
             columns = find_columns(projection, file.schema_arrow, context)
             row_groups = list(range(file.num_row_groups))
             batches = file.reader.iter_batches(

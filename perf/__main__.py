@@ -14,9 +14,10 @@ from perf import faults as faults_of
 from perf import first_batch as first_batch_of
 from perf import log_scale as log_scale_of
 from perf import memory as memory_of
+from perf import remote as remote_of
 from perf import resume as resume_of
 from perf import workers as workers_of
-from perf.environments import DEFAULT_CACHE, deltatorch_python
+from perf.environments import DEFAULT_CACHE, deltatorch_python, peers_python
 from perf.job import Options
 from perf.local import Settings, limit_report, race
 from perf.shapes import SHAPES, shape_named
@@ -267,6 +268,45 @@ def faults(
         )
         report.show()
         report.save(f"{name}-{shape.name}")
+
+
+@app.command()
+def remote(
+    shapes: Shapes = "tab",
+    columns: Annotated[str, typer.Option(help="With commas; else each shape's own.")] = "",
+    latency_ms: Annotated[str, typer.Option(help="To the first byte, with commas.")] = "30",
+    lognormal: Annotated[bool, typer.Option(help="Median, with a p99 of ten times it.")] = False,
+    gbit_s: Annotated[str, typer.Option(help="Of the link, with commas; 0: no cap.")] = "1,0",
+    transports: Annotated[str, typer.Option(help="With commas.")] = "fsspec,obstore",
+    epochs: Annotated[int, typer.Option(help="Passes of a round; the first is a warm-up.")] = 3,
+    repeats: Repeats = 3,
+    scale: Scale = 0.25,
+    peers: Annotated[bool, typer.Option(help="With the other loaders.")] = True,
+    option: Choices = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "remote",
+) -> None:
+    """The rate from S3 over a slow link against a bare client's, and the other loaders'."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        for latency in latency_ms.split(","):
+            for rate in gbit_s.split(","):
+                nbytes_s = float(rate) * 1e9 / 8 or None
+                report = remote_of.run(
+                    shape,
+                    table,
+                    remote_of.Link(float(latency) / 1e3, lognormal, nbytes_s),
+                    columns=columns.split(",") if columns else shape.columns,
+                    transports=transports.split(","),
+                    peers_python=str(peers_python(cache)) if peers else None,
+                    repeats=repeats,
+                    num_epochs=epochs,
+                    extra=_options(option),
+                )
+                report.show()
+                kind = "-lognormal" if lognormal else ""
+                report.save(f"{name}-{shape.name}-{latency}ms{kind}-{rate}gbit")
 
 
 def _options(choices: list[str] | None) -> Options:

@@ -9,11 +9,7 @@ from typing import Generic
 import anyio
 from anyio.abc import TaskGroup
 
-from deltastream.decode import (
-    Footer,
-    RowGroupDecoder,
-    read_footer,
-)
+from deltastream.decode import Footer
 from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
@@ -23,12 +19,13 @@ from deltastream.errors import FileCorruptError, ReadError
 from deltastream.fetch import DataFiles, DeletionVectors, Fetched, FetchStatistics, open_data_files
 from deltastream.options import MAX_REFETCHES
 from deltastream.pipeline.ahead import FetchAhead
+from deltastream.pipeline.footer_source import FooterSource
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadPlan
-from deltastream.pipeline.selector import Prepared, Selector
-from deltastream.pipeline.tails import fetch_tails
+from deltastream.pipeline.row_groups import place_rows
+from deltastream.pipeline.selector import Selector
 from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
 from deltastream.plan import EpochOrder, WindowSlice
 from deltastream.storage import Storage
@@ -59,13 +56,11 @@ class Reader(Generic[C]):
     ) -> None:
         """`chunks` says what becomes of the decoded row groups."""
         self._plan = plan
-        self._footers = plan.footers
-        self._projection = plan.projection
         self._order = order
         self._chunks = chunks
         self._files: DataFiles
         self._fetched: Callable[[], FetchStatistics] = FetchStatistics
-        self._selector: Selector
+        self._footers: FooterSource | None = None
         self._ahead: FetchAhead | None = None
         self._pool = pool
         self._budget = budget
@@ -78,7 +73,6 @@ class Reader(Generic[C]):
         self._scope: anyio.CancelScope | None = None
         self.num_windows = 0
         self.num_row_groups = 0
-        self.num_footers = 0
 
     async def run(self, needs: Needs, storage: Storage) -> None:
         """Read everything that `needs` names into the channel, and close it, with the failure if there is one."""
@@ -88,11 +82,14 @@ class Reader(Generic[C]):
         if files.is_remote:
             self._ahead = FetchAhead(files, plan.snapshot.files["nbytes"].to_numpy())
         vectors = DeletionVectors(plan.snapshot, storage, plan.num_records)
-        self._selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
+        selector = Selector(plan.snapshot, plan.num_records, plan.row_filter, files, vectors)
+        footers = self._footers = FooterSource(plan, files, selector, self._pool)
         try:
             async with anyio.create_task_group() as tasks:
                 self._scope = tasks.cancel_scope
-                await self._read(needs, tasks)
+                await self._read(
+                    needs, FooterReader(tasks, footers.read, self._pool.num_threads), tasks
+                )
                 self._slots.close()
                 await self._ended.wait()
         except BaseExceptionGroup as group:
@@ -101,12 +98,16 @@ class Reader(Generic[C]):
             self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
 
+    @property
+    def num_footers(self) -> int:
+        """Footers that were read."""
+        return self._footers.num_read if self._footers is not None else 0
+
     def fetch_statistics(self) -> FetchStatistics:
         """Return what was fetched so far; callable from any thread."""
         return self._fetched()
 
-    async def _read(self, needs: Needs, tasks: TaskGroup) -> None:
-        footers = FooterReader(tasks, self._read_footers, self._pool.num_threads)
+    async def _read(self, needs: Needs, footers: FooterReader, tasks: TaskGroup) -> None:
         lanes: dict[LaneKey, LaneReader] = {}
         remote_nbytes = None if self._ahead is None else self._ahead.file_nbytes
         try:
@@ -143,40 +144,6 @@ class Reader(Generic[C]):
         self._ended.set()
         if error is not None and self._scope is not None:
             self._scope.cancel()
-
-    async def _read_footers(self, files: Sequence[int]) -> list[Footer]:
-        kept = {file: self._footers.get(file) for file in files}
-        found = {file: footer for file, footer in kept.items() if footer is not None}
-        new = [file for file in files if file not in found]
-        if new:
-            tails = await fetch_tails(self._files, new, stage="footer")
-            prepared = await self._selector.prepare(new, tails, self._pool)
-            read = await self._pool.run(
-                lambda: [self._footer(file, prepared, tails.get(file)) for file in new]
-            )
-            found.update(zip(new, read, strict=True))
-            self.num_footers += len(new)
-        return [found[file] for file in files]
-
-    def _footer(self, file: int, prepared: Prepared, tail: Fetched | None) -> Footer:
-        selection = self._selector.select(file, prepared)
-        context = self._files.context(file, stage="footer")
-        with self._files.open(file, tail) as source:
-            footer = read_footer(
-                source,
-                self._projection,
-                num_records=int(self._plan.num_records[file]),
-                context=context,
-                selection=selection,
-                checks_chunks=self._files.is_remote,
-            )
-        live_rows = int(footer.sizes.num_rows.sum())
-        if live_rows != self._plan.live_rows[file]:
-            raise FileCorruptError(
-                f"{context}: {live_rows} rows live, {self._plan.live_rows[file]} were counted; the order would shift"
-            )
-        self._footers.put(file, footer)
-        return footer
 
     def _estimate(self, read: WindowRead) -> int:
         """Return the bytes of a window: its rows, and while they are copied the row groups they come from.
@@ -279,10 +246,10 @@ class Reader(Generic[C]):
         self.num_row_groups += len(window.slices)
         start = 0
         for parts in jobs:
-            submit(partial(self._decode_all, builder, parts, start, read.footers), done)
+            submit(partial(self._decode, builder, parts, start, read.footers), done)
             start += sum(part.num_rows for part in parts)
 
-    def _decode_all(
+    def _decode(
         self,
         builder: WindowBuilder[C],
         parts: list[WindowSlice],
@@ -291,35 +258,9 @@ class Reader(Generic[C]):
         fetched: _FetchedFiles,
     ) -> None:
         for part in parts:
-            self._decode(builder, part, start, footers[part.file], fetched.get(part.file))
+            footer, found = footers[part.file], fetched.get(part.file)
+            place_rows(builder, part, start, self._plan, footer, self._files, found)
             start += part.num_rows
-
-    def _decode(
-        self,
-        builder: WindowBuilder[C],
-        part: WindowSlice,
-        start: int,
-        footer: Footer,
-        fetched: Fetched | None,
-    ) -> None:
-        context = self._files.context(part.file, stage="decode", row_group=part.row_group)
-        # Its live rows, by their number in the row group; errors call them by it, too.
-        numbers = footer.live_rows(part.row_group, part.start, part.stop)
-        rows = slice(start, start + part.num_rows)
-        with (
-            self._files.open(
-                part.file, fetched, mapped=footer.has_large_chunks(part.row_group)
-            ) as source,
-            RowGroupDecoder(
-                source,
-                footer,
-                part.row_group,
-                self._plan.partition(part.file),
-                rows=numbers,
-                context=context,
-            ) as decoder,
-        ):
-            builder.add(decoder.decode, rows, context=context, row_numbers=numbers)
 
 
 def _jobs(slices: Sequence[WindowSlice]) -> Iterator[list[WindowSlice]]:

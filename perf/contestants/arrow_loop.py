@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from perf.job import Epochs, Job
 from perf.shapes import FEATURES
 
-__all__ = ["open_table"]
+__all__ = ["exact_batches", "open_table"]
 
 Column: TypeAlias = "torch.Tensor | list[bytes]"
 
@@ -33,7 +33,9 @@ def open_table(job: Job) -> Epochs:
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     pa.set_cpu_count(job.num_threads)
     pa.set_io_thread_count(job.num_threads)
-    dataset = DeltaTable(job.path).to_pyarrow_dataset()
+    said = job.options.get("storage_options")
+    assert said is None or isinstance(said, dict)
+    dataset = DeltaTable(job.path, storage_options=said).to_pyarrow_dataset()
     stacked = bool(job.options.get("stacked", False))
     buffer_rows = int(job.options.get("buffer_rows") or 0)
 
@@ -45,6 +47,13 @@ def open_table(job: Job) -> Epochs:
             yield _length(batch)
 
     return epoch
+
+
+def exact_batches(batches: Iterator[pa.RecordBatch], batch_size: int) -> Iterator[int]:
+    """Make tensors of record batches, cut exact batches of them, and yield how many rows each has."""
+    chunks = (_to_tensors(batch, stacked=False) for batch in batches if batch.num_rows)
+    for batch in _exact(chunks, batch_size):
+        yield _length(batch)
 
 
 def _chunks(

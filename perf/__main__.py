@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from perf import cache as cache_of
 from perf import deletion_vectors as deletion_vectors_of
 from perf import faults as faults_of
 from perf import first_batch as first_batch_of
@@ -178,6 +179,25 @@ def workers(
     for shape in map(shape_named, shapes.split(",")):
         table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
         report = workers_of.run(shape, table, repeats=repeats, min_s=min_s)
+        report.show()
+        report.save(f"{name}-{shape.name}")
+
+
+@app.command("cache")
+def disk_cache(
+    shapes: Shapes = "tab",
+    repeats: Repeats = 5,
+    scale: Scale = 0.25,
+    min_s: Annotated[float, typer.Option(help="Passes of a round last this long.")] = 2.0,
+    option: Choices = None,
+    cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
+    name: Name = "cache",
+) -> None:
+    """The rate from a disk cache that has every byte, against the local table and the store."""
+    for shape in map(shape_named, shapes.split(",")):
+        table = ensure_table(shape, cache / "tables", scale=scale, mnist=mnist)
+        report = cache_of.run(shape, table, repeats=repeats, min_s=min_s, extra=_options(option))
         report.show()
         report.save(f"{name}-{shape.name}")
 

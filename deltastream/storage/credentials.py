@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from deltastream.errors import DeltaStreamError, OptionError, StorageError
 from deltastream.storage.redact import cause_of
 from deltastream.storage.store import Credentials, Store
@@ -16,7 +18,7 @@ def ask_for_credentials(store: Store) -> Credentials | None:
 
     Raises:
         OptionError: It gave something else.
-        StorageError: It failed; what may pass and what is refused stay what they are.
+        StorageError: It failed, or gave what has ended; what may pass and what is refused stay what they are.
     """
     callback = store.credentials
     if callback is None:
@@ -34,4 +36,7 @@ def ask_for_credentials(store: Store) -> Credentials | None:
             f"{store.uri}: the credentials callback returned a {type(credentials).__name__}, and is to return "
             "deltastream.Credentials"
         )
+    ends = credentials.expires_at
+    if ends is not None and ends <= datetime.now(UTC):
+        raise StorageError(f"{store.uri}: the credentials callback gave what ended at {ends}")
     return credentials

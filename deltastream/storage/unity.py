@@ -9,19 +9,23 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from deltastream.errors import OptionError, StorageError, TableError, TableNotFoundError
 from deltastream.storage.redact import without_secrets
 from deltastream.storage.store import Credentials
 
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
 __all__ = ["UnityTable", "find_unity_table", "is_unity"]
 
 _SCHEME = "uc://"
 _API = "api/2.1/unity-catalog"
-_TIMEOUT_S = (5.0, 20.0)
-"""To connect, and between two bytes."""
+_TIMEOUT_S = (3.0, 6.0)
+"""To connect, and between two bytes; with `_MAX_RETRIES` a catalog that never answers is given up in 27 s."""
+_MAX_RETRIES = 3
 
 # Names of delta-rs, then of the environment, the stronger ones first.
 _HOST_NAMES = (
@@ -114,8 +118,8 @@ def find_unity_table(uri: str, storage_options: Mapping[str, Any] | None) -> Uni
     found = catalog.ask("GET", f"tables/{quote(name, safe='.')}", uri)
     if found.get("data_source_format", "DELTA").upper() != "DELTA":
         raise TableError(f"{uri} is no Delta table: the catalog says {found['data_source_format']}")
-    if not found.get("storage_location"):
-        raise TableError(f"{uri}: the catalog names no folder of it; views have none")
+    if not found.get("storage_location") or not found.get("table_id"):
+        raise TableError(f"{uri}: the catalog names no folder or no id of it; views have none")
     rest = {key: value for key, value in options.items() if key not in _OWN_NAMES}
     return UnityTable(uri, found["storage_location"], found["table_id"], catalog, rest)
 
@@ -134,36 +138,49 @@ class _Catalog:
         from urllib3 import Retry
 
         retry = Retry(
-            total=6,
-            backoff_factor=0.2,
+            total=_MAX_RETRIES,
+            backoff_factor=0.4,
             backoff_jitter=0.2,
+            respect_retry_after_header=False,
             status_forcelist=(429, 500, 502, 503, 504),
             allowed_methods=None,
             raise_on_status=False,
         )
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             with requests.Session() as session:
                 session.mount(self.host, HTTPAdapter(max_retries=retry))
                 url = f"{self.host}/{_API}/{what}"
                 answer = session.request(
-                    method, url, headers=headers, timeout=_TIMEOUT_S, **arguments
+                    method, url, auth=self._sign, timeout=_TIMEOUT_S, **arguments
                 )
-                document = answer.json() if answer.content else {}
         except requests.RequestException as error:
             text = without_secrets(str(error))
             raise StorageError(
                 f"{uri}: the catalog at {self.host} gave no answer: {text}"
             ) from None
-        if answer.ok:
-            return dict(document)
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if answer.ok and isinstance(document, dict):
+            return document
+        if not isinstance(document, dict):
+            document = {"message": "and with no JSON object"}
         said = without_secrets(str(document.get("message") or answer.reason))
         if answer.status_code == 404:
-            raise TableNotFoundError(f"{uri}: the catalog at {self.host} has no such table: {said}")
+            raise TableNotFoundError(
+                f"{uri}: the catalog at {self.host} has no such table, or vends nothing for it: {said}"
+            )
         raise StorageError(
             f"{uri}: the catalog at {self.host} answered with HTTP status {answer.status_code}: {said}"
             + (_HINT if answer.status_code in (401, 403) else "")
         )
+
+    def _sign(self, request: PreparedRequest) -> PreparedRequest:
+        # Not as a header of the request: the password of a .netrc file would take its place.
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
 
 
 _OWN_NAMES = {*_HOST_NAMES, *_TOKEN_NAMES, *_IGNORED}

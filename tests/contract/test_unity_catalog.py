@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.support.loaders import batch_ids, row_ids
 from tests.support.servers.store import ObjectStore
 from tests.support.tables import write_numbered
 from tests.support.unity import TOKEN, Catalog, serve_catalog
+from tests.support.vending import AzureVending
 
 URI = "uc://main.sales.orders"
 
@@ -95,7 +98,7 @@ def test_a_table_on_a_disk_needs_no_credentials(table: Path) -> None:
             "uc://main.sales.none",
             {},
             deltastream.TableNotFoundError,
-            "no such table: .*does not exist",
+            "no such table.*does not exist",
         ),
         (
             URI,
@@ -161,3 +164,67 @@ def test_a_callback_that_does_not_pickle_is_said_where_workers_are_spawned(
     assert len(batch_ids(dataset)) == len(dataset)
     with pytest.raises(deltastream.OptionError, match="credentials= has to pickle"):
         pickle.dumps(dataset)
+
+
+def test_a_callback_that_gives_what_has_ended_is_told_so(s3: ObjectStore) -> None:
+    kept = {key: value for key, value in s3.storage_options.items() if key not in SECRET_NAMES}
+    ended = Credentials({"aws_access_key_id": "k"}, datetime.now(UTC) - timedelta(seconds=1))
+    with pytest.raises(deltastream.StorageError, match="gave what ended at"):
+        deltastream.read_arrow(s3.uri("any"), storage_options=kept, credentials=lambda: ended)
+
+
+def test_signatures_of_azure_are_vended_and_renewed(azure: ObjectStore, table: Path) -> None:
+    kept = {
+        key: value
+        for key, value in azure.storage_options.items()
+        if not key.endswith("account_key")
+    }
+    vend = AzureVending(3.0)
+    with serve_catalog(Catalog(azure.upload(table, "unity/orders"), vend)) as catalog:
+        dataset = DeltaDataset(
+            URI, [FieldSpec("id")], storage_options={**kept, **catalog.storage_options}
+        )
+        for _ in range(2):
+            assert batch_ids(dataset) == batch_ids(DeltaDataset(table, [FieldSpec("id")]))
+            time.sleep(3.0)
+
+
+def test_tokens_of_google_are_vended(gcs: ObjectStore, table: Path) -> None:
+    kept = {key: value for key, value in gcs.storage_options.items() if "signature" not in key}
+
+    def vend() -> Credentials:
+        return Credentials({"google_bearer_token": "token-of-google"})
+
+    with serve_catalog(Catalog(gcs.upload(table, "unity/orders"), vend)) as catalog:
+        said = {**kept, **catalog.storage_options}
+        found = deltastream.read_arrow(URI, storage_options=said)
+    assert found.equals(deltastream.read_arrow(table))
+
+
+def test_a_netrc_file_does_not_take_the_place_of_the_token(
+    catalog: Catalog, s3: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert deltastream.read_arrow(URI, storage_options=options(catalog, s3)).num_rows == 1000
+
+
+def test_a_catalog_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deltastream.storage.unity._TIMEOUT_S", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        said = {"databricks_host": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        started_s = time.monotonic()
+        with pytest.raises(deltastream.StorageError, match="gave no answer"):
+            deltastream.read_arrow(URI, storage_options=said)
+    # Four times 0.2 s, and the waits between them.
+    assert 0.8 <= time.monotonic() - started_s < 6.0
+
+
+def test_an_answer_that_is_no_document_is_told_with_its_status(
+    catalog: Catalog, s3: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "answer", lambda *_: (200, ["no", "object"]))
+    with pytest.raises(deltastream.StorageError, match="HTTP status 200: and with no JSON object"):
+        deltastream.read_arrow(URI, storage_options=options(catalog, s3))

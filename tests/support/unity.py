@@ -62,6 +62,8 @@ class Catalog:
         options = given.options
         if "azure_storage_sas_token" in options:
             part = {"azure_user_delegation_sas": {"sas_token": options["azure_storage_sas_token"]}}
+        elif "google_bearer_token" in options:
+            part = {"gcp_oauth_token": {"oauth_token": options["google_bearer_token"]}}
         else:
             part = {
                 "aws_temp_credentials": {

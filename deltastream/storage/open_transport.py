@@ -29,8 +29,15 @@ __all__ = ["check_transport", "connect"]
 
 def connect(store: Store, transport: TransportName) -> Connection:
     """Return the connection to `store`, not opened yet."""
-    name = f"{store.protocol}://{store.bucket}" if store.bucket else f"{store.protocol}:/"
-    return Connection(name, partial(_open, store, transport))
+    return Connection(_name(store), partial(_open, store, transport))
+
+
+def _name(store: Store) -> str:
+    """Return what stands before a key in messages: the bucket's URI, or that of the host."""
+    if store.bucket:
+        return f"{store.protocol}://{store.bucket}"
+    place = store.uri.removesuffix(store.root).rstrip("/")
+    return f"{place}/" if place.endswith(":") else place
 
 
 def check_transport(store: Store, transport: TransportName) -> None:

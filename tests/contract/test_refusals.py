@@ -57,9 +57,9 @@ def test_a_feature_that_is_not_read_is_named(tmp_path: Path) -> None:
         loader(folder.root)
 
 
-def test_a_store_that_is_not_read_is_named() -> None:
-    with pytest.raises(deltastream.UnsupportedFeatureError, match="ftp://host/table"):
-        loader("ftp://host/table")  # type: ignore[arg-type]
+def test_a_store_that_nobody_knows_is_named() -> None:
+    with pytest.raises(deltastream.OptionError, match="nonsense:// is no protocol"):
+        loader("nonsense://host/table")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

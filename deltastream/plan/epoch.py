@@ -26,7 +26,8 @@ class EpochOrder:
     """The numbered order of one epoch, from the live rows of each file in base order.
 
     L lanes hold ``K = N // (L * B)`` full batches each; the rows that remain, fewer than ``L * B``, are a last lane
-    with the number L that all consumers share. Memory and time are linear in the number of files.
+    with the number L that all consumers share. A single lane without shuffle has them too: they follow in file order,
+    and the row group that they begin in is read once. Memory and time are linear in the number of files.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class EpochOrder:
         self.num_rows = int(self.starts[-1])
         self.lane_batches = self.num_rows // (lanes * options.batch_size)
         self.num_microbatches = options.num_microbatches(self.num_rows)
+        self._is_sequential = lanes == 1 and not options.shuffle
 
     def __repr__(self) -> str:
         return (
@@ -55,6 +57,8 @@ class EpochOrder:
 
     def lane_rows(self, lane: int) -> tuple[int, int]:
         """Return the epoch rows ``[start, stop)`` of a lane; lane L is the shared one."""
+        if self._is_sequential:
+            return (0, self.num_rows) if lane == 0 else (self.num_rows, self.num_rows)
         length = self.lane_batches * self.options.batch_size
         if lane == self.num_lanes:
             return lane * length, self.num_rows
@@ -65,6 +69,9 @@ class EpochOrder:
         if not 0 <= number < self.num_microbatches:
             raise IndexError(f"microbatch {number} of {self.num_microbatches}")
         batch_size, num_lanes = self.options.batch_size, self.num_lanes
+        if self._is_sequential:
+            first = number * batch_size
+            return LaneSpan(0, first, min(first + batch_size, self.num_rows))
         in_lanes = self.lane_batches * num_lanes
         if number < in_lanes:
             first = number // num_lanes * batch_size

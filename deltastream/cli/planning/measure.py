@@ -61,7 +61,9 @@ def measure_plan(facts: TableFacts, asked: Asked) -> RunPlan:
         budget_nbytes=budget,
     )
     lanes = _lanes(asked, consumer, num_lanes, num_rows, window_nbytes, budget)
-    reading = _reading(facts, groups, schedule, num_lanes, num_rows, asked.batch_size)
+    reading = _reading(
+        facts, groups, schedule, num_lanes, num_rows, asked.batch_size, shuffle=asked.shuffle
+    )
     plan = RunPlan(
         table_uri=hide_in_uri(snapshot.table_uri),
         version=snapshot.version,
@@ -178,12 +180,16 @@ def _reading(
     lanes: int,
     num_rows: int,
     batch_size: int,
+    *,
+    shuffle: bool,
 ) -> Reading:
     world_size = schedule.consumer.world_size
     factor = schedule.reading_factor(lanes)
     num_files = facts.found.snapshot.files.num_rows
     # Both sides read the row group that a lane's end cuts; the last lane's end may be the epoch's.
     num_cuts = lanes - (num_rows % (lanes * batch_size) == 0) if num_rows else 0
+    if lanes == 1 and not shuffle:
+        num_cuts = 0
     num_groups = num_files * groups.per_file + num_cuts
     # One that reads both sides has kept the footer.
     num_footers = num_files + (num_cuts if schedule.consumer.num_consumers > 1 else 0)

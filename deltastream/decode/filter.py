@@ -94,15 +94,15 @@ class FileFilter:
     def _dropped_rows(
         self, source: pa.NativeFile, group: int, num_rows: int
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        with RowGroupDecoder(
+        decoder = RowGroupDecoder(
             source,
             self.footer,
             group,
             self.partition,
             rows=range(num_rows),
             context=self.context,
-        ) as decoder:
-            columns = decoder.decode()
+        )
+        columns = decoder.decode()
         values = {path: take_path(columns[path[0]], path) for path in paths_of(self.predicate)}
         try:
             kept = kept_rows(self.predicate, values, num_rows)

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Generic, NoReturn, Self, TypeVar
 
+from deltastream.engine.allocators import join_allocators
 from deltastream.engine.channel import EndOfStream
 from deltastream.errors import ReadError
 from deltastream.pipeline.engine import ReadEngine
@@ -29,6 +30,7 @@ class EngineIterator(Iterator[T], Generic[T, C]):
         self._num_items = 0
         self._error: Exception | None = None
         self._finalizer = weakref.finalize(self, engine.close)
+        join_allocators()
 
     def __repr__(self) -> str:
         state = "open" if self._finalizer.alive else "closed"

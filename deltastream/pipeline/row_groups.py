@@ -29,15 +29,14 @@ def place_rows(
     # Its live rows, by their number in the row group; errors call them by it, too.
     numbers = footer.live_rows(part.row_group, part.start, part.stop)
     rows = slice(start, start + part.num_rows)
-    with (
-        files.open(part.file, fetched, mapped=footer.has_large_chunks(part.row_group)) as source,
-        RowGroupDecoder(
+    mapped = footer.has_large_chunks(part.row_group)
+    with files.open(part.file, fetched, mapped=mapped) as source:
+        decoder = RowGroupDecoder(
             source,
             footer,
             part.row_group,
             plan.partition(part.file),
             rows=numbers,
             context=context,
-        ) as decoder,
-    ):
+        )
         builder.add(decoder.decode, rows, context=context, row_numbers=numbers)

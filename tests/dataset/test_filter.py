@@ -134,7 +134,7 @@ def test_one_percent_of_a_sorted_table_reads_less_than_three_percent_of_its_byte
     decode = RowGroupDecoder._decode
 
     def count(self: RowGroupDecoder, places: list[int]) -> list[pa.Array]:
-        chunks = self._file.metadata.row_group(self._row_group)
+        chunks = self._reader.metadata.row_group(self._row_group)
         leaves = (leaf for place in places for leaf in self._columns.column_leaves[place])
         read.extend(chunks.column(leaf).total_compressed_size for leaf in leaves)
         return decode(self, places)

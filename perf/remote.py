@@ -138,7 +138,10 @@ def run(
                 if not entry.failure:
                     entry.measure(proxy, wanted_nbytes)
     rows = [_row(entry, entries) for entry in entries]
-    figures = [{**dataclasses.asdict(entry), "job": None} for entry in entries]
+    figures = [
+        {k: v for k, v in dataclasses.asdict(entry).items() if k not in ("job", "python")}
+        for entry in entries
+    ]
     return Report(f"{shape.name}, {len(columns)} columns from S3: {link}", _HEAD, rows, figures)
 
 

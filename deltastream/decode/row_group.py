@@ -52,7 +52,7 @@ class RowGroupDecoder:
         self._num_live = len(rows)
         self._num_rows = footer.metadata.row_group(row_group).num_rows
         self._nbytes = int(footer.decoded.nbytes[row_group])
-        # What `pq.ParquetFile` wraps: it takes a memory pool, and opens in a third of the time.
+        # What `pq.ParquetFile` wraps: it takes a memory pool, and opens in three fifths of the time.
         self._reader = ParquetReader(
             memory_pool=growing_memory_pool() if footer.columns.varying_leaves else None
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 
@@ -14,11 +15,12 @@ _MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform =
 """glibc's; other C libraries have none."""
 
 
+@functools.cache
 def growing_memory_pool() -> pa.MemoryPool:
     """Return Arrow's pool for buffers that grow as values of varying width are decoded into them.
 
-    jemalloc, where Arrow was built with it, else the default: it grows large buffers in place, and keeps what other
-    threads free for the next ones. Who names a pool in ``ARROW_DEFAULT_MEMORY_POOL`` gets that.
+    jemalloc, where Arrow was built with it, else the default: its buffers are used again without new pages, though
+    another thread drops them. Who names a pool in ``ARROW_DEFAULT_MEMORY_POOL`` gets that.
     """
     if (
         "jemalloc" in pa.supported_memory_backends()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["DEFAULT_CACHE", "deltatorch_python", "peers_python"]
 
-DEFAULT_CACHE = Path(".cache/perf")
+DEFAULT_CACHE = Path(".perf")
 
 # In steps, and torch first and pinned, so that the later ones can't choose another build of it. deltatorch 0.0.3
 # names neither NumPy nor pandas among its requirements and needs both; deltalake 1.x it can't use.

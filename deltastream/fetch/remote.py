@@ -19,7 +19,12 @@ from deltastream.fetch.coalesce import coalesce, divide
 from deltastream.fetch.fetched import Fetched
 from deltastream.fetch.refusals import file_missing
 from deltastream.fetch.statistics import FetchStatistics
-from deltastream.options import FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
+from deltastream.options import (
+    FOOTER_NBYTES,
+    FOOTERS_AHEAD_FILES,
+    MAX_GAP_NBYTES,
+    REQUEST_NBYTES,
+)
 from deltastream.storage import Buffer, Storage
 from deltastream.types import ByteRange, FileContext, Snapshot
 
@@ -43,6 +48,7 @@ class RemoteFiles:
         self._modified_ms = snapshot.files["modified_ms"].to_numpy()
         self._table_id = snapshot.table_id
         self._storage = storage
+        self._small: dict[int, Fetched] = {}
         self._num_requests = 0
         self._asked_nbytes = 0
         self._received_nbytes = 0
@@ -56,7 +62,10 @@ class RemoteFiles:
     async def fetch_tails(
         self, files: Sequence[int], *, stage: str
     ) -> Mapping[int, Fetched | DeltaStreamError]:
-        """Return the last 64 KiB of each file, or more where its footer is longer, or why there are none."""
+        """Return the last 64 KiB of each file, or more where its footer is longer, or why there are none.
+
+        A file that is no longer is kept until it is fetched, some of those that were asked for last.
+        """
         found: dict[int, Fetched | DeltaStreamError] = {}
 
         async def fetch(file: int) -> None:
@@ -91,6 +100,9 @@ class RemoteFiles:
             FileCorruptError: Its size is not the log's.
             FileUnavailableError: The store did not give it.
         """
+        small = self._small.pop(file, None)
+        if small is not None and not afresh:
+            return small
         context = self.context(file, stage=stage, row_group=row_group)
         if len(ranges) == 1:
             data = await self._read(file, ranges[0], context, afresh=afresh)
@@ -139,7 +151,12 @@ class RemoteFiles:
             if 0 < start < tail.start:
                 rest = ByteRange(start, tail.start)
                 parts.append((rest, await self._read(file, rest, context)))
-        return Fetched(nbytes, parts)
+        fetched = Fetched(nbytes, parts)
+        if fetched.is_whole:
+            self._small[file] = fetched
+            if len(self._small) > FOOTERS_AHEAD_FILES:
+                del self._small[next(iter(self._small))]
+        return fetched
 
     def _identity(self, file: int) -> str:
         # A table that was dropped and made anew may have files of the same names.

@@ -39,6 +39,12 @@ class Table:
 
         return anyio.run(fetch)[0]
 
+    def fetch(self, *, afresh: bool = False) -> Fetched:
+        async def fetch() -> Fetched:
+            return await self.files.fetch(0, [ByteRange(10, 20)], stage="fetch", afresh=afresh)
+
+        return anyio.run(fetch)
+
     @property
     def asked(self) -> list[ByteRange | None]:
         return [part for _, part in self.storage.requests]
@@ -54,6 +60,18 @@ def test_a_small_file_comes_whole_in_one_request(tmp_path: Path) -> None:
     assert isinstance(tail, Fetched)
     assert tail.is_whole
     assert table.asked == [ByteRange(0, 5000)]
+
+
+def test_a_small_file_that_came_with_its_footer_is_not_asked_for_again(tmp_path: Path) -> None:
+    table = Table(tmp_path / "t", parquet(5000, 100))
+    table.tail()
+    assert table.fetch().is_whole
+    assert table.asked == [ByteRange(0, 5000)]
+    # It is held for one fetch.
+    assert not table.fetch().is_whole
+    table.tail()
+    assert not table.fetch(afresh=True).is_whole
+    assert table.asked[1:] == [ByteRange(10, 20), ByteRange(0, 5000), ByteRange(10, 20)]
 
 
 def test_a_footer_is_asked_for_once_unless_it_is_long(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -13,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.engine.budget import ByteBudget, Charge
+from deltastream.engine.kept_buffers import BufferMemory, KeptBuffers
 
 __all__ = ["BufferPool", "BufferStatistics", "ColumnMemory", "WindowMemory"]
 
@@ -69,7 +68,7 @@ class _Lent(_Charged):
 
     __slots__ = ("_memory", "_pool")
 
-    def __init__(self, pool: BufferPool, memory: mmap.mmap, charge: Charge) -> None:
+    def __init__(self, pool: BufferPool, memory: BufferMemory, charge: Charge) -> None:
         super().__init__(charge)
         self._pool = pool
         self._memory = memory
@@ -85,12 +84,14 @@ class BufferPool:
     Taking is allowed in any thread. Small buffers come from the allocator and are not kept.
     """
 
-    def __init__(self, budget: ByteBudget) -> None:
+    def __init__(self, budget: ByteBudget, kept: KeptBuffers | None = None) -> None:
+        """Begin with what is `kept`; what comes back once the pool is closed goes there."""
         self._budget = budget
+        self._kept = KeptBuffers() if kept is None else kept
         self._lock = Lock()
-        self._idle: list[mmap.mmap] = []
+        self._idle = self._kept.take_all()
         # Filled by finalizers, which must not lock; `_settle` moves it on.
-        self._returned: deque[mmap.mmap] = deque()
+        self._returned: deque[BufferMemory] = deque()
         self._closed = False
         self._num_taken = 0
         self._num_reused = 0
@@ -104,9 +105,8 @@ class BufferPool:
             array = np.empty(max(1, nbytes), np.uint8)
             return self.adopt(array.ctypes.data, nbytes, array)
         memory = self._find(-(-nbytes // _STEP_NBYTES) * _STEP_NBYTES)
-        address = np.frombuffer(memory, np.uint8).ctypes.data
         lent = _Lent(self, memory, self._budget.charge(nbytes))
-        return np.asarray(_Lease(address, nbytes, lent))
+        return np.asarray(_Lease(memory.address, nbytes, lent))
 
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
         """Return a writable array over foreign memory; `owner` and a charge live as long as anything views it."""
@@ -116,8 +116,10 @@ class BufferPool:
         """Count bytes that exist already against the budget."""
         return self._budget.charge(nbytes)
 
-    def _come_back(self, memory: mmap.mmap) -> None:
-        if not self._closed:
+    def _come_back(self, memory: BufferMemory) -> None:
+        if self._closed:
+            self._kept.offer(memory)
+        else:
             self._returned.append(memory)
 
     def trim(self, max_idle_nbytes: int) -> None:
@@ -128,15 +130,19 @@ class BufferPool:
                 self._idle.pop(0)
 
     def close(self) -> None:
-        """Free what is idle, now and as it comes back."""
+        """Hand on what is idle, now and as it comes back, as far as it may be kept; free the rest."""
         self._closed = True
-        self.trim(0)
+        with self._lock:
+            self._settle()
+            idle, self._idle = self._idle, []
+        for memory in reversed(idle):
+            self._kept.offer(memory)
 
     def statistics(self) -> BufferStatistics:
         idle = [*self._idle, *self._returned]
         return BufferStatistics(self._num_taken, self._num_reused, sum(map(len, idle)))
 
-    def _find(self, nbytes: int) -> mmap.mmap:
+    def _find(self, nbytes: int) -> BufferMemory:
         with self._lock:
             self._settle()
             self._num_taken += 1
@@ -145,12 +151,7 @@ class BufferPool:
                 if nbytes <= len(memory) <= nbytes + nbytes // 4:
                     self._num_reused += 1
                     return self._idle.pop(i)
-        memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            # Kernels without huge pages refuse the advice.
-            with suppress(OSError):
-                memory.madvise(mmap.MADV_HUGEPAGE)
-        return memory
+        return BufferMemory.new(nbytes)
 
     def _settle(self) -> None:
         while self._returned:

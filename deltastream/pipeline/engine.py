@@ -50,7 +50,7 @@ class ReadEngine(Generic[C]):
         self.budget = ByteBudget(
             options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle
         )
-        self.buffers = BufferPool(self.budget)
+        self.buffers = BufferPool(self.budget, plan.buffers)
         self.channel: Channel[LaneChunk[C]] = Channel(
             options.memory_budget, call_soon=self._call_soon, on_empty=self.budget.starve
         )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deltastream.decode import Projection
+from deltastream.engine.kept_buffers import KeptBuffers
 from deltastream.options import OrderOptions
 from deltastream.pipeline.footer_cache import FooterCache
 from deltastream.pipeline.selector import RowFilter
@@ -45,6 +46,8 @@ class ReadPlan:
     access: StorageAccess = field(default_factory=StorageAccess, kw_only=True, compare=False)
     """How to reach the table."""
     footers: FooterCache = field(default_factory=FooterCache, kw_only=True, compare=False)
+    buffers: KeptBuffers = field(default_factory=KeptBuffers, kw_only=True, compare=False)
+    """What epochs leave for later ones."""
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:
         return EpochOrder(self.live_rows, self.order, lanes=lanes, epoch=epoch)

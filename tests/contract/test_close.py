@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import mmap
 import os
 import threading
 import time
@@ -23,6 +22,7 @@ from deltastream import (
     TransformError,
     create_pytorch_dataloader,
 )
+from deltastream.engine.kept_buffers import BufferMemory, KeptBuffers
 from tests.support.loaders import row_ids
 from tests.support.tables import write_files, write_numbered
 
@@ -268,6 +268,8 @@ def test_iterators_that_were_left_early_leave_no_memory_behind(
 
 
 def used_nbytes() -> int:
-    """What Arrow and our buffers hold, alive; what allocators keep for later is theirs."""
-    buffers = [each for each in gc.get_objects() if type(each) is mmap.mmap]
-    return int(pa.total_allocated_bytes()) + sum(map(len, buffers))
+    """What Arrow and our buffers hold, alive; what is kept for a later epoch, or by allocators, is theirs."""
+    objects = gc.get_objects()
+    buffers = sum(len(each) for each in objects if type(each) is BufferMemory)
+    kept = sum(each.nbytes for each in objects if type(each) is KeptBuffers)
+    return int(pa.total_allocated_bytes()) + buffers - kept

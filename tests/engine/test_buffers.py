@@ -124,7 +124,7 @@ def test_trimming_frees_idle_buffers_smallest_first_until_few_enough_bytes_stay(
     assert pool.statistics().idle_nbytes == 0
 
 
-def test_a_closed_pool_keeps_nothing_that_comes_back_but_lent_memory_stays_good() -> None:
+def test_a_closed_pool_holds_nothing_that_comes_back_but_lent_memory_stays_good() -> None:
     pool, used = make_pool()
     idle, lent = pool.take(2 * MIB), pool.take(3 * MIB)
     lent[:] = 7

@@ -29,6 +29,7 @@ from deltastream.predicate.expression import (
     Value,
 )
 from deltastream.predicate.moments import parse_moment
+from deltastream.predicate.numeric_casts import cast_number
 from deltastream.predicate.patterns import exact_pattern, with_backslash
 
 __all__ = ["parse_sql"]
@@ -256,14 +257,11 @@ def _typed(node: exp.Expr) -> Value:
             ):
                 return moment
         elif isinstance(value, (str, int, float, Decimal)) and not isinstance(value, bool):
-            if to.this in exp.DataType.REAL_TYPES and to.this != exp.DType.DECIMAL:
-                return float(value)
-            if to.this in exp.DataType.INTEGER_TYPES and int(value) == Decimal(value):
-                return int(value)
-            if to.this == exp.DType.DECIMAL:
-                return Decimal(str(value))
-            if to.this in exp.DataType.TEXT_TYPES and isinstance(value, str):
-                return value
+            if to.this in exp.DataType.TEXT_TYPES:
+                if isinstance(value, str):
+                    return value
+            else:
+                return cast_number(value, to)
     except (ArithmeticError, ValueError):
         pass
     raise _UnsupportedError(node, "is no constant that a filter can have")

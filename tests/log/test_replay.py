@@ -149,3 +149,13 @@ def test_a_file_that_a_checkpoint_has_twice_is_corrupt_and_named(
     )
     with pytest.raises(LogCorruptError, match="version 0: file a is added twice"):
         read(tmp_path)
+
+
+def test_a_file_added_anew_with_another_vector_and_not_removed_is_corrupt_and_named(
+    tmp_path: Path,
+) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(add("a", modified_ms=1), add("b", modified_ms=2))
+    log.commit(1, add("a", modified_ms=3, deletionVector=VECTOR))
+    with pytest.raises(LogCorruptError, match="version 1: file a is added twice"):
+        read(tmp_path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -87,6 +88,17 @@ ROWS: list[tuple[Filter, Any, list[bool | None]]] = [
     ("1 = 1 and 2 > 1.5", pa.array([1]), [True]),
     ("a >= timestamp '2020-01-01 02:00:00+02:00'", pa.array([0, 10**16], pa.timestamp("us", "UTC")),
      [False, True]),
+    ("a = 0.1F", pa.array([0.1, None], pa.float32()), [True, None]),
+    ("a in (0.1F, float('3'))", pa.array([0.1, 3.0]), [False, True]),
+    ("a < CAST(0.1 AS FLOAT)", pa.array([0.1]), [True]),
+    ("a = 1e40F", pa.array([float("inf")], pa.float32()), [True]),
+    ("a = 0.1D", pa.array([0.1]), [True]),
+    ("a = CAST(1.236 AS DECIMAL(10,2))", pa.array([Decimal("1.24")]), [True]),
+    ("a = CAST('-1.235' AS DECIMAL(10,2))", pa.array([Decimal("-1.24")]), [True]),
+    ("a = CAST(1.6 AS DECIMAL)", pa.array([2, 1]), [True, False]),
+    ("a in (0.05BD, -1.5BD)", pa.array([Decimal("0.05"), Decimal("-1.50")]), [True, True]),
+    ("a = -128Y", pa.array([-128], pa.int8()), [True]),
+    ("a = 5L", pa.array([5], pa.int8()), [True]),
     ("a > '1969-12-31T23:59:59.9999995'", pa.array([-1, 0], pa.timestamp("us")), [False, True]),
 ]  # fmt: skip
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from deltastream.errors import OptionError
 
@@ -73,7 +76,11 @@ class FieldSpec:
     digits are an int64, the value times ``10 ** scale``, more are `decimal.Decimal` objects."""
 
     def __post_init__(self) -> None:
+        if self.target_name is not None and not isinstance(self.target_name, str):
+            raise OptionError(f"FieldSpec: target_name must be a string, got {self.target_name!r}")
         if not isinstance(self.name, str):
+            if not isinstance(self.name, Iterable):
+                raise OptionError(f"FieldSpec needs a column name or several, got {self.name!r}")
             object.__setattr__(self, "name", tuple(self.name))
             if not self.name or not all(isinstance(name, str) for name in self.name):
                 raise OptionError(f"FieldSpec needs a column name or several, got {self.name!r}")
@@ -87,11 +94,13 @@ class FieldSpec:
                     "decode_numpy_and_apply_shape and load_image_using_pil take one binary column"
                 )
         if self.decode_numpy_and_apply_shape is not None:
-            shape = tuple(self.decode_numpy_and_apply_shape)
-            if not all(isinstance(size, int) and size > 0 for size in shape):
+            sizes = self.decode_numpy_and_apply_shape
+            are_sizes = isinstance(sizes, Iterable) and all(isinstance(n, Integral) for n in sizes)
+            if not are_sizes or not all(size > 0 for size in sizes):
                 raise OptionError(
-                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, got {shape}"
+                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, got {sizes!r}"
                 )
+            shape = tuple(int(size) for size in sizes)
             if self.load_image_using_pil:
                 raise OptionError(
                     f"FieldSpec {self.target!r}: give decode_numpy_and_apply_shape or load_image_using_pil, not both"
@@ -112,6 +121,12 @@ class FieldSpec:
                 f"FieldSpec {self.target!r}: ragged must be True, False, None or one of {', '.join(map(repr, forms))}, "
                 f"got {self.ragged!r}"
             )
+        for option in ("fill_null", "pad_value"):
+            value = getattr(self, option)
+            if value is not None and not isinstance(value, (Real, np.bool_)):
+                raise OptionError(
+                    f"FieldSpec {self.target!r}: {option} must be a number, got {value!r}"
+                )
         if self.pad_value is not None and self.ragged != "padded":
             raise OptionError(f'FieldSpec {self.target!r}: pad_value is for ragged="padded"')
         if self.decimal not in (None, "float"):

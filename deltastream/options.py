@@ -43,6 +43,7 @@ __all__ = [
     "STALL_S",
     "START_REQUESTS",
     "OrderOptions",
+    "flag",
 ]
 
 DEFAULT_MEMORY_BUDGET = 1 << 30
@@ -146,6 +147,17 @@ MAX_REQUESTS = 64
 """Requests in flight to one store."""
 
 
+def flag(name: str, value: object) -> bool:
+    """Return a user's yes or no, which may be NumPy's, or 0 or 1.
+
+    Raises:
+        OptionError: It is neither.
+    """
+    if value not in (0, 1):
+        raise OptionError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 @dataclass(frozen=True, slots=True)
 class OrderOptions:
     """Everything but the table, the epoch and the lanes that the order depends on."""
@@ -159,6 +171,9 @@ class OrderOptions:
     block_rows: int = DEFAULT_SHUFFLE_ROWS
 
     def __post_init__(self) -> None:
+        for name in ("shuffle", "drop_last"):
+            # None is what torch's DataLoader takes for no shuffle.
+            object.__setattr__(self, name, flag(name, getattr(self, name) or False))
         for name in ("batch_size", "shuffle_rows", "shuffle_nbytes", "block_rows"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -204,7 +204,7 @@ class BatchCutter:
             raise TransformError(
                 f"field {name!r}: the values of its rows do not make a batch: {error}"
             ) from error
-        except RuntimeError as error:
+        except Exception as error:
             raise TransformError(
                 f"field {name!r}: the values of its rows do not make a batch: {error}"
             ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -25,10 +25,11 @@ class PackedBatch:
     times as fast as in 34. A tensor that crosses a process by itself would also take its whole chunk along.
     """
 
-    __slots__ = ("_memory", "_values")
+    __slots__ = ("_memory", "_unpacked", "_values")
 
     def __init__(self, batch: dict[str, Any]) -> None:
         """Copy the batch together; not when it is pickled, where an error would meet nobody."""
+        self._unpacked: dict[str, Any] | None = None
         tensors: list[tuple[_Tensor, torch.Tensor]] = []
         self._values = {name: _pack(value, tensors) for name, value in batch.items()}
         self._memory = new_shared_memory(_next_start(tensors))
@@ -37,7 +38,35 @@ class PackedBatch:
 
     def unpack(self) -> dict[str, Any]:
         """Return the batch as it arrives, for code that wants it in the worker."""
-        return _unpack(self._memory, self._values)
+        if self._unpacked is None:
+            self._unpacked = _unpack(self._memory, self._values)
+        return self._unpacked
+
+    # Read like the dict that it becomes. No `Mapping`: torch's `default_convert` would take it apart.
+
+    def __getitem__(self, name: str) -> Any:
+        return self.unpack()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.unpack())
+
+    def __len__(self) -> int:
+        return len(self.unpack())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.unpack()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.unpack().get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        return self.unpack().keys()
+
+    def values(self) -> ValuesView[Any]:
+        return self.unpack().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return self.unpack().items()
 
     def __reduce__(self) -> tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]:
         return _unpack, (self._memory, self._values)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from hashlib import blake2b
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +35,9 @@ class Position:
     microbatch: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.epoch < _EPOCH_MASK // 2:
-            raise OptionError(f"epoch must be in [0, {_EPOCH_MASK // 2}), got {self.epoch}")
+        epoch = self.epoch
+        if not isinstance(epoch, Integral) or not 0 <= epoch < _EPOCH_MASK // 2:
+            raise OptionError(f"epoch must be an integer in [0, {_EPOCH_MASK // 2}), got {epoch!r}")
         if self.microbatch < 0:
             raise OptionError(f"need a microbatch >= 0, got {self.microbatch}")
 
@@ -56,6 +60,24 @@ class EpochCounter:
             torch.int64
         )
         self._rows()[:] = 0
+        self._pid = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # Multiprocessing hands shared memory on; copy and pickle make it memory of this process alone.
+        if not self._shared.is_shared():  # type: ignore[no-untyped-call]
+            self._copy()
+
+    def keep_to_process(self) -> None:
+        """Count alone from here on, if this is no longer the process of the count, and none of its workers."""
+        if self._pid != os.getpid():
+            self._copy()
+
+    def _copy(self) -> None:
+        rows = self._rows().copy()
+        self._shared = new_shared_memory(rows.nbytes).view(torch.int64)
+        self._rows()[:] = rows
+        self._pid = os.getpid()
 
     def set(self, position: Position) -> None:
         """Make the next iteration begin at `position`.

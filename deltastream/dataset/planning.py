@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from deltastream.batch import Layout, resolve_layout
@@ -32,6 +32,14 @@ class BatchRequest:
     provenance: bool
 
     def __post_init__(self) -> None:
+        if self.fields is not None:
+            fields = self.fields
+            if isinstance(fields, (str, FieldSpec)) or not isinstance(fields, Iterable):
+                raise OptionError(f"fields takes a list of FieldSpec, got {fields!r}")
+            object.__setattr__(self, "fields", tuple(fields))
+            for spec in self.fields:
+                if not isinstance(spec, FieldSpec):
+                    raise OptionError(f"fields takes a list of FieldSpec, got {spec!r} in it")
         if self.provenance and self.row_dicts:
             raise OptionError(
                 "provenance is a value of a batch that is a dict: it goes neither with row_dicts nor with collate_fn"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from torch.utils.data import get_worker_info
 from torch.utils.data._utils.worker import WorkerInfo
 
 from deltastream.dataset.cursor import Cursor
@@ -57,6 +58,8 @@ class Progress:
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start; or from a state that was just loaded and is in it."""
+        if get_worker_info() is None:
+            self._epochs.keep_to_process()
         if self._is_loaded and self._epochs.next().epoch == epoch:
             # Every training loop, and every trainer, sets the epoch that it goes on in.
             return
@@ -66,11 +69,13 @@ class Progress:
 
     def begin(self) -> Cursor:
         """Begin an iteration of the dataset's own process."""
+        self._epochs.keep_to_process()
         return self._begin(self._epochs.next(), num_workers=1)
 
     @contextmanager
     def hand_to_workers(self, num_workers: int) -> Iterator[Cursor]:
         """Begin an iteration whose batches the workers read that are started, or woken, within."""
+        self._epochs.keep_to_process()
         self._handed = self._epochs.assign()
         self._is_handed = True
         try:
@@ -141,6 +146,8 @@ class Progress:
         found = describe(self._request, plan, Position(0, 0), lanes=state.lanes, pad=pad)
         check_fit(state, found, lanes=None if lanes == "auto" else lanes)
         position = position_of_state(state, plan)
+        if worker is None:
+            self._epochs.keep_to_process()
         if plan is not self.plan:
             self.plan = plan
             if worker is None:

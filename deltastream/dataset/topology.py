@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch.distributed
 
 from deltastream.engine.pool import usable_cores
 from deltastream.errors import OptionError
+from deltastream.options import flag
 from deltastream.plan import Consumer
 
 __all__ = ["Topology", "check_ranks", "resolve_ranks"]
+
+_MAX_LANES = 1 << 20
+"""An order keeps a few words for each lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,16 @@ class Topology:
         lanes = self.lanes
         if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
             raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
+        if lanes != "auto" and lanes > _MAX_LANES:
+            raise OptionError(f"lanes must be at most {_MAX_LANES}, got {lanes}")
+        if self.pad is not None:
+            object.__setattr__(self, "pad", flag("pad", self.pad))
         for name in ("memory_budget", "decode_threads", "transform_threads"):
             count = getattr(self, name)
-            if count is not None and count < 1:
-                raise OptionError(f"{name} must be at least 1, got {count}")
+            if count is None and name != "memory_budget":
+                continue
+            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+                raise OptionError(f"{name} must be an integer of at least 1, got {count!r}")
 
     @property
     def pads(self) -> bool:
@@ -72,12 +83,22 @@ def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, num_ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
         elif "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-            rank, num_ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+            rank, num_ranks = _from_environment("RANK"), _from_environment("WORLD_SIZE")
         else:
             rank, num_ranks = 0, 1
-    if not 0 <= rank < num_ranks:
-        raise OptionError(f"need 0 <= rank < num_ranks, got rank={rank}, num_ranks={num_ranks}")
+    are_integers = isinstance(rank, Integral) and isinstance(num_ranks, Integral)
+    if not are_integers or not 0 <= rank < num_ranks:
+        raise OptionError(
+            f"need integers 0 <= rank < num_ranks, got rank={rank!r}, num_ranks={num_ranks!r}"
+        )
     return rank, num_ranks
+
+
+def _from_environment(name: str) -> int:
+    text = os.environ[name]
+    if not text.isdecimal():
+        raise OptionError(f"the environment variable {name} must be an integer, got {text!r}")
+    return int(text)
 
 
 def check_ranks(rank: int, num_ranks: int) -> None:

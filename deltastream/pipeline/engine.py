@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Generic
 
 import anyio
@@ -14,6 +15,7 @@ from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.loop import LoopThread
 from deltastream.engine.pool import DecodePool
+from deltastream.options import KEPT_BUFFERS_NBYTES
 from deltastream.pipeline.needs import Needs
 from deltastream.pipeline.plan import ReadOptions, ReadPlan
 from deltastream.pipeline.reader import Reader
@@ -44,12 +46,12 @@ class ReadEngine(Generic[C]):
         options: ReadOptions,
     ) -> None:
         """Start a loop thread and decode threads."""
-        self.pool = DecodePool(options.decode_threads, at_end=release_unused_memory)
         self.loop: LoopThread | None = None
         self._storage: Storage | None = None
         self.budget = ByteBudget(
             options.memory_budget, call_soon=self._call_soon, trim_idle=self._trim_idle
         )
+        self.pool = DecodePool(options.decode_threads, at_end=partial(_release_memory, self.budget))
         self.buffers = BufferPool(self.budget, plan.buffers)
         self.channel: Channel[LaneChunk[C]] = Channel(
             options.memory_budget, call_soon=self._call_soon, on_empty=self.budget.starve
@@ -112,7 +114,7 @@ class ReadEngine(Generic[C]):
             self.buffers.close()
             self.budget.close()
             self.loop = None
-            release_unused_memory()
+            _release_memory(self.budget)
 
     def statistics(self, num_batches: int) -> PipelineStatistics:
         return PipelineStatistics(
@@ -134,3 +136,9 @@ class ReadEngine(Generic[C]):
 
     def _trim_idle(self, max_idle_nbytes: int) -> None:
         self.buffers.trim(max_idle_nbytes)
+
+
+def _release_memory(budget: ByteBudget) -> None:
+    """Give back what allocators keep, but after a small epoch, for which new pages cost more than they weigh."""
+    if budget.statistics().peak_nbytes > KEPT_BUFFERS_NBYTES:
+        release_unused_memory()

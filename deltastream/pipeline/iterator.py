@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from threading import Lock
 from typing import Generic, NoReturn, Self, TypeVar
 
 from deltastream.engine.allocators import join_allocators
@@ -29,6 +30,7 @@ class EngineIterator(Iterator[T], Generic[T, C]):
         self._engine = engine
         self._num_items = 0
         self._error: Exception | None = None
+        self._taking = Lock()
         self._finalizer = weakref.finalize(self, engine.close)
         join_allocators()
 
@@ -42,6 +44,14 @@ class EngineIterator(Iterator[T], Generic[T, C]):
         return self
 
     def __next__(self) -> T:
+        if not self._taking.acquire(blocking=False):
+            raise RuntimeError("another thread is taking from this iterator: one at a time may")
+        try:
+            return self._take()
+        finally:
+            self._taking.release()
+
+    def _take(self) -> T:
         try:
             item = self._make()
         except StopIteration:

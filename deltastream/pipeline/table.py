@@ -152,7 +152,9 @@ async def find_files(request: RowsRequest, storage: Storage, pool: DecodePool) -
     if request.on_snapshot is not None:
         await pool.run(request.on_snapshot, snapshot)
     if request.partition_filter is not None:
-        snapshot = _keep(snapshot, keep_files(snapshot.partitions, request.partition_filter))
+        num_files = snapshot.files.num_rows
+        kept = keep_files(snapshot.partitions, num_files, request.partition_filter)
+        snapshot = _keep(snapshot, kept)
     snapshot, row_filter = await pool.run(_prune, snapshot, condition, statistics_of)
     schema = _select_columns(snapshot.schema, request.columns)
     return FoundFiles(snapshot, schema, row_filter, condition)

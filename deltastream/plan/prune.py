@@ -28,7 +28,9 @@ _COMPARISONS: dict[str, Callable[[pa.ChunkedArray, pa.Scalar], pa.ChunkedArray]]
 }
 
 
-def keep_files(partitions: pa.Table, condition: PartitionFilter) -> npt.NDArray[np.bool_]:
+def keep_files(
+    partitions: pa.Table, num_files: int, condition: PartitionFilter
+) -> npt.NDArray[np.bool_]:
     """Return, for each file, whether its partition values pass the filter; a comparison with null does not.
 
     All rows of a file share its partition values, so this keeps exactly the rows that pass.
@@ -37,14 +39,13 @@ def keep_files(partitions: pa.Table, condition: PartitionFilter) -> npt.NDArray[
         OptionError: A column is no partition column, an operator is unknown, or a value does not parse.
     """
     terms = list(condition)
+    if not terms:
+        # A table that is not partitioned has no columns here, and so no rows.
+        return np.ones(num_files, np.bool_)
     groups = [terms] if terms and isinstance(terms[0], tuple) else terms
-    keep = (
-        np.zeros(partitions.num_rows, np.bool_)
-        if groups
-        else np.ones(partitions.num_rows, np.bool_)
-    )
+    keep = np.zeros(num_files, np.bool_)
     for group in groups:
-        passed = np.ones(partitions.num_rows, np.bool_)
+        passed = np.ones(num_files, np.bool_)
         for term in group:
             passed &= _holds(partitions, term)
         keep |= passed

@@ -9,6 +9,7 @@ import torch
 import torch.multiprocessing
 from torch.utils.data._utils.pin_memory import pin_memory
 
+from deltastream.batch import PackedBatch
 from tests.support.batches import BATCHES, send_batches
 
 Receive = Callable[[str, bool], Any]
@@ -121,3 +122,13 @@ def num_tensors(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(num_tensors, value))
     return int(isinstance(value, torch.Tensor))
+
+
+def test_a_batch_reads_like_its_dict_where_it_was_made() -> None:
+    batch = PackedBatch({"x": torch.arange(3), "y": ["a", "b", "c"]})
+    assert list(batch) == list(batch.keys()) == ["x", "y"]
+    assert len(batch) == len(batch.items()) == len(batch.values()) == 2
+    assert dict(batch)["x"].tolist() == batch["x"].tolist() == [0, 1, 2]
+    assert "y" in batch
+    assert batch.get("z", 7) == 7
+    assert batch["x"] is batch["x"]

@@ -52,7 +52,7 @@ def test_a_list_of_terms_keeps_the_files_for_which_all_hold(
     rows: list[dict[str, Any]], condition: list[tuple[str, str, Any]]
 ) -> None:
     expected = [all(holds(row, term) for term in condition) for row in rows]
-    assert keep_files(table(rows), condition).tolist() == expected
+    assert keep_files(table(rows), len(rows), condition).tolist() == expected
 
 
 @given(PARTITIONS, st.lists(st.lists(terms(), max_size=2), min_size=1, max_size=3))
@@ -60,11 +60,13 @@ def test_a_list_of_lists_keeps_the_files_for_which_one_holds(
     rows: list[dict[str, Any]], condition: list[list[tuple[str, str, Any]]]
 ) -> None:
     expected = [any(all(holds(row, term) for term in group) for group in condition) for row in rows]
-    assert keep_files(table(rows), condition).tolist() == expected
+    assert keep_files(table(rows), len(rows), condition).tolist() == expected
 
 
 def test_no_term_keeps_every_file() -> None:
-    assert keep_files(table([{"a": None, "b": 1}]), []).tolist() == [True]
+    assert keep_files(table([{"a": None, "b": 1}]), 1, []).tolist() == [True]
+    # Not partitioned, and so without columns.
+    assert keep_files(pa.table({}), 2, []).tolist() == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
     values: pa.Array, value: str
 ) -> None:
     for condition in ([("p", "=", value)], [("p", "in", [value])]):
-        assert keep_files(pa.table({"p": values}), condition).tolist() == [False, True]
+        assert keep_files(pa.table({"p": values}), 2, condition).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -106,4 +108,4 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
 )
 def test_a_filter_that_cannot_be_is_refused(condition: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        keep_files(table([{"a": 1, "b": 1}]), condition)
+        keep_files(table([{"a": 1, "b": 1}]), 1, condition)

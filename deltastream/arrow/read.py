@@ -16,6 +16,7 @@ from deltastream.engine.pool import DecodePool, usable_cores
 from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_CACHE_NBYTES, DEFAULT_MEMORY_BUDGET, OrderOptions
 from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
+from deltastream.plan import choose_blocks
 from deltastream.predicate import Filter
 from deltastream.storage import CredentialsCallback, Storage, StorageAccess, TransportName
 
@@ -148,7 +149,7 @@ def iter_arrow(
             projection,
             rows.row_filter,
             # One row a batch: every row count is a multiple of it.
-            OrderOptions(batch_size=1),
+            choose_blocks(rows.live_rows, OrderOptions(batch_size=1)),
             access=access,
         )
 

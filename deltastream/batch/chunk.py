@@ -45,7 +45,8 @@ class ChunkBuilder:
     """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.
 
     Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. Of a row
-    group in file order, what is too large to be copied while it is hot stays where it was decoded.
+    group in file order that is a window alone, what is too large to be copied while it is hot stays where it was
+    decoded.
     """
 
     def __init__(
@@ -61,8 +62,8 @@ class ChunkBuilder:
     ) -> None:
         """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
 
-        It is called once, in the first pool thread that comes; None: every row stays where it is, and all come at
-        once. Once `stopped` is set, no further row is transformed.
+        It is called once, in the first pool thread that comes; None: every row stays where it is, and rows of varying
+        size come all at once. Once `stopped` is set, no further row is transformed.
         """
         self._groups = groups
         self._layout = groups.layout

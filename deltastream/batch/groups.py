@@ -67,9 +67,10 @@ class ColumnGroup:
 class ColumnGroups:
     """The groups of a layout's columns, for slices of any length."""
 
-    def __init__(self, layout: Layout, *, is_shuffled: bool) -> None:
+    def __init__(self, layout: Layout, *, copies_all: bool) -> None:
+        """`copies_all`: the rows of several row groups, or in another order, come together in memory of the window."""
         self.layout = layout
-        self.is_shuffled = is_shuffled
+        self._copies_all = copies_all
         self._last: tuple[int, tuple[ColumnGroup, ...]] = (-1, ())
 
     def is_copied(self, field: Field, num_rows: int) -> bool:
@@ -78,7 +79,7 @@ class ColumnGroups:
         Numbers are copied though they could be kept, where a column of them is still in the cache: decoding it all at
         once, into new memory, costs more.
         """
-        if self.is_shuffled or field.kind == "stack":
+        if self._copies_all or field.kind == "stack":
             return True
         return field.kind == "number" and (field.row_nbytes or 0) * num_rows < KEPT_NBYTES
 

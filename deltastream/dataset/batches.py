@@ -91,7 +91,9 @@ class _BatchChunks:
     def __init__(self, plan: BatchPlan, transform_threads: int) -> None:
         layout, is_shuffled = plan.layout, plan.order.shuffle
         self._is_traced = plan.provenance
-        self._groups = ColumnGroups(layout, is_shuffled=is_shuffled)
+        self._is_shuffled = is_shuffled
+        self._copied = ColumnGroups(layout, copies_all=True)
+        self._kept = ColumnGroups(layout, copies_all=False)
         # Ragged values stay where they were decoded until the window is complete.
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
@@ -101,8 +103,8 @@ class _BatchChunks:
         self, window: Window, charge: Charge, buffers: BufferPool
     ) -> ChunkBuilder | TracedBuilder:
         builder = ChunkBuilder(
-            self._groups,
-            window.positions if self._groups.is_shuffled else None,
+            self._copied if self._is_shuffled or len(window.slices) > 1 else self._kept,
+            window.positions if self._is_shuffled else None,
             start=window.start,
             stop=window.stop,
             memory=WindowMemory(buffers, charge, window.nbytes),

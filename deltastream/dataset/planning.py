@@ -14,7 +14,7 @@ from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.options import OrderOptions
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
-from deltastream.plan import choose_block_rows
+from deltastream.plan import choose_blocks
 from deltastream.storage import Storage
 
 __all__ = ["BatchRequest", "plan_batches"]
@@ -53,14 +53,17 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
         raise OptionError(
             f"provenance=True adds {PROVENANCE!r} to a batch, which is a field's name: give it another"
         )
-    block_rows = choose_block_rows(rows.live_rows, shuffle_rows=request.order.shuffle_rows)
+    order = choose_blocks(rows.live_rows, request.order)
+    if layout.row_nbytes is None:
+        # Values of varying size stay where they were decoded: to put them together would be one more copy.
+        order = replace(order, sequential_nbytes=0)
     return BatchPlan(
         rows.snapshot,
         rows.num_records,
         rows.live_rows,
         project(rows, layout),
         rows.row_filter,
-        replace(request.order, block_rows=block_rows),
+        order,
         layout,
         pad=request.pad,
         provenance=request.provenance,

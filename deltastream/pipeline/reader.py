@@ -148,14 +148,16 @@ class Reader(Generic[C]):
     def _estimate(self, read: WindowRead) -> int:
         """Return the bytes of a window: its rows, and while they are copied the row groups they come from.
 
-        A row group that keeps all its rows is not copied without shuffle: its memory becomes the window.
+        A row group that keeps all its rows, and is alone in its window, is not copied without shuffle: its memory
+        becomes the window.
         """
         if self._chunks.holds_decoded:
             return 2 * read.window.nbytes
+        is_copied = self._order.options.shuffle or len(read.window.slices) > 1
         copied = [
             int(read.footers[part.file].decoded.nbytes[part.row_group])
             if read.footers[part.file].drops_rows(part.row_group)
-            else part.nbytes * self._order.options.shuffle
+            else part.nbytes * is_copied
             for part in read.window.slices
         ]
         return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])

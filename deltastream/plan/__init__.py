@@ -1,6 +1,6 @@
 """The order, as arithmetic: from live row counts to lanes, blocks, windows and microbatches. Pure functions."""
 
-from deltastream.plan.blocks import Block, choose_block_rows
+from deltastream.plan.blocks import Block, choose_blocks
 from deltastream.plan.epoch import EpochOrder, LaneSpan
 from deltastream.plan.file_outcomes import file_outcomes
 from deltastream.plan.lanes import choose_lanes, window_sizes
@@ -20,7 +20,7 @@ __all__ = [
     "Window",
     "WindowSlice",
     "blocks_of",
-    "choose_block_rows",
+    "choose_blocks",
     "choose_lanes",
     "file_outcomes",
     "keep_files",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from deltastream.options import BLOCK_FILES
+from deltastream.options import (
+    BLOCK_FILES,
+    FIRST_BLOCK_ROWS,
+    SEQUENTIAL_BLOCK_ROWS,
+    OrderOptions,
+)
 
-__all__ = ["Block", "FileSpan", "choose_block_rows", "find_block"]
+__all__ = ["Block", "FileSpan", "choose_blocks", "find_block"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class FileSpan:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The files whose first row in the lane lies in ``[index * block_rows, (index + 1) * block_rows)``."""
+    """The files whose first row in the lane lies in one of the intervals that the lane is divided into."""
 
     lane: int
     index: int
@@ -44,18 +49,24 @@ def find_block(
     lane_stop: int,
     row: int,
     block_rows: int,
+    first_block_rows: int = 0,
 ) -> Block:
-    """Return the block of `lane` that holds lane row `row`, by binary search in the files' epoch `starts`."""
+    """Return the block of `lane` that holds lane row `row`, by binary search in the files' epoch `starts`.
+
+    Block 0 has the files that begin in the first `first_block_rows` rows (0: as in others), each other one those of the
+    next `block_rows`.
+    """
     if not 0 <= row < lane_stop - lane_start:
         raise IndexError(f"row {row} of lane {lane}, which has {lane_stop - lane_start} rows")
     # Not NumPy's: it lets the interpreter's lock go, and waits for the decode threads to have it back.
     holder = bisect_right(starts, lane_start + row) - 1
     # A file that a cut divides has its first row in this lane at the lane's start.
-    index = max(0, int(starts[holder]) - lane_start) // block_rows
-    first = bisect_left(starts, lane_start + index * block_rows)
+    ahead = (block_rows - first_block_rows) if first_block_rows else 0
+    index = (max(0, int(starts[holder]) - lane_start) + ahead) // block_rows
+    first = bisect_left(starts, lane_start + index * block_rows - ahead)
     if index == 0:
         first = bisect_right(starts, lane_start) - 1
-    end = min(lane_start + (index + 1) * block_rows, lane_stop)
+    end = min(lane_start + (index + 1) * block_rows - ahead, lane_stop)
     last = bisect_left(starts, end)
     spans = tuple(
         FileSpan(
@@ -69,7 +80,18 @@ def find_block(
     return Block(lane, index, start, min(lane_stop, int(starts[last])) - lane_start, spans)
 
 
-def choose_block_rows(live_rows: npt.NDArray[np.int64], *, shuffle_rows: int) -> int:
-    """Return the rows of a block: 64 files of mean size, so that row groups mix across them, and a window at least."""
+def choose_blocks(live_rows: npt.NDArray[np.int64], options: OrderOptions) -> OrderOptions:
+    """Return `options` with the rows of a block.
+
+    It has 64 files of mean size, so that row groups mix across them, and a window at least; without shuffle 65,536 rows
+    at most, and less in the first one.
+    """
     num_files = max(1, int(np.count_nonzero(live_rows)))
-    return max(shuffle_rows, -(-int(live_rows.sum()) // num_files) * BLOCK_FILES)
+    rows = -(-int(live_rows.sum()) // num_files) * BLOCK_FILES
+    if options.shuffle:
+        return replace(options, block_rows=max(options.shuffle_rows, rows))
+    return replace(
+        options,
+        block_rows=min(max(FIRST_BLOCK_ROWS, rows), SEQUENTIAL_BLOCK_ROWS),
+        first_block_rows=FIRST_BLOCK_ROWS,
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from deltastream.options import SEQUENTIAL_BLOCK_ROWS, OrderOptions
+from deltastream.options import OrderOptions
 from deltastream.plan.blocks import Block, find_block
 from deltastream.plan.permutation import permutation
 
@@ -90,5 +90,6 @@ class EpochOrder:
             lane_start=lane_start,
             lane_stop=lane_stop,
             row=row,
-            block_rows=self.options.block_rows if self.options.shuffle else SEQUENTIAL_BLOCK_ROWS,
+            block_rows=self.options.block_rows,
+            first_block_rows=self.options.first_block_rows,
         )

@@ -67,14 +67,20 @@ def plan_windows(
 
     `sizes` has the row groups of each of the block's files. With shuffle the row groups are permuted, and a window
     is closed before it would exceed `shuffle_rows` rows or `shuffle_nbytes` bytes; a row group larger than that is
-    a window alone. Without, every row group is a window.
+    a window alone. Without, it is closed before it would exceed `sequential_nbytes`, and the lane's first after one row
+    group: the first batch waits for no more.
     """
     slices = [part for span in block.spans for part in slice_file(span, sizes[span.file])]
     if not options.shuffle:
-        return list(_number(block, ([part] for part in slices), key=None))
+        alone = slices[:1] if block.start == 0 else []
+        groups = _close_windows(slices[len(alone) :], block.stop, options.sequential_nbytes)
+        return list(_number(block, [alone, *groups] if alone else groups, key=None))
     key = (options.seed, epoch, block.lane, block.index)
     order = permutation(len(slices), *key)
-    return list(_number(block, _close_windows([slices[i] for i in order], options), key=key))
+    groups = _close_windows(
+        [slices[i] for i in order], options.shuffle_rows, options.shuffle_nbytes
+    )
+    return list(_number(block, groups, key=key))
 
 
 def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
@@ -90,13 +96,15 @@ def slice_file(span: FileSpan, sizes: RowGroupSizes) -> Iterator[WindowSlice]:
             yield WindowSlice(span.file, group, start, stop, nbytes)
 
 
-def _close_windows(slices: list[WindowSlice], options: OrderOptions) -> Iterator[list[WindowSlice]]:
+def _close_windows(
+    slices: list[WindowSlice], max_rows: int, max_nbytes: int
+) -> Iterator[list[WindowSlice]]:
     open_slices: list[WindowSlice] = []
     num_rows = nbytes = 0
     for part in slices:
         num_rows += part.num_rows
         nbytes += part.nbytes
-        if open_slices and (num_rows > options.shuffle_rows or nbytes > options.shuffle_nbytes):
+        if open_slices and (num_rows > max_rows or nbytes > max_nbytes):
             yield open_slices
             open_slices, num_rows, nbytes = [], part.num_rows, part.nbytes
         open_slices.append(part)

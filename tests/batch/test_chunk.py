@@ -92,9 +92,10 @@ def builder(
     start: int = 0,
     memory: WindowMemory | None = None,
     transform_threads: int = 4,
+    copies_all: bool = False,
 ) -> ChunkBuilder:
     return ChunkBuilder(
-        ColumnGroups(fields, is_shuffled=positions is not None),
+        ColumnGroups(fields, copies_all=copies_all or positions is not None),
         None if positions is None else lambda: positions,
         start=start,
         stop=start + num_rows,
@@ -158,6 +159,22 @@ def test_every_row_is_in_its_place_whatever_row_group_comes_first(
     assert (chunk.start, chunk.stop) == (start, start + num_rows)
     found = rows_of_chunk(chunk)
     assert [found[place] for place in positions] == [expected_row(i) for i in range(num_rows)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_row_groups_in_file_order_share_one_buffer(sizes: list[int], random: Any) -> None:
+    num_rows = sum(sizes)
+    rows = pa.table(
+        {"a": np.arange(num_rows), "b": np.arange(num_rows) / 2, "c": np.arange(num_rows) / 4}
+    )
+    fields = layout_of(rows.schema, FieldSpec("a"), FieldSpec(["b", "c"], target_name="s"))
+    chunks = builder(fields, None, num_rows, copies_all=True)
+    parts = cut(rows, sizes)
+    for offset, part in random.sample(parts, len(parts)):
+        add(chunks, part.combine_chunks(), offset)
+    arrays = chunks.finish().arrays
+    assert rows_of(arrays["a"]) == list(range(num_rows))
+    assert np.array_equal(arrays["s"], np.stack([rows["b"], rows["c"]], axis=1))  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 20))

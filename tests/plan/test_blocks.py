@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltastream.options import BLOCK_FILES, SEQUENTIAL_BLOCK_ROWS, OrderOptions
-from deltastream.plan import EpochOrder, choose_block_rows
+from deltastream.options import BLOCK_FILES, OrderOptions
+from deltastream.plan import EpochOrder, choose_blocks
 from tests.support.orders import TableSizes, order_options, tables, walk_blocks
 
 LANES = st.integers(1, 5)
@@ -18,13 +18,14 @@ def expected_blocks(order: EpochOrder, lane: int) -> list[tuple[int, list[tuple[
     """Index and file spans of a lane's blocks, from the definition: by where a file's first row in the lane lies."""
     start, stop = order.lane_rows(lane)
     options = order.options
-    block_rows = options.block_rows if options.shuffle else SEQUENTIAL_BLOCK_ROWS
+    block_rows, first_rows = options.block_rows, options.first_block_rows or options.block_rows
     blocks = defaultdict(list)
     for file, first, last in zip(order.files, order.starts, order.starts[1:], strict=False):
         low, high = max(start, first), min(stop, last)
         if low < high:
             span = (int(file), int(low - first), int(high - first))
-            blocks[int(low - start) // block_rows].append(span)
+            behind = int(low - start) - first_rows
+            blocks[0 if behind < 0 else 1 + behind // block_rows].append(span)
     return sorted(blocks.items())
 
 
@@ -73,9 +74,21 @@ def test_a_row_beyond_the_lane_is_an_index_error(
 def test_a_block_is_about_64_files_and_never_less_than_a_window(
     table: TableSizes, shuffle_rows: int
 ) -> None:
-    found = choose_block_rows(table.live_rows, shuffle_rows=shuffle_rows)
+    options = OrderOptions(8, shuffle=True, shuffle_rows=shuffle_rows)
+    found = choose_blocks(table.live_rows, options)
     files = int(np.count_nonzero(table.live_rows))
-    assert found >= shuffle_rows
-    assert found * files >= table.num_rows * BLOCK_FILES or files == 0
-    if found > shuffle_rows:
-        assert found < (table.num_rows / files + 1) * BLOCK_FILES
+    assert found.block_rows >= shuffle_rows
+    assert found.first_block_rows == 0
+    assert found.block_rows * files >= table.num_rows * BLOCK_FILES or files == 0
+    if found.block_rows > shuffle_rows:
+        assert found.block_rows < (table.num_rows / files + 1) * BLOCK_FILES
+
+
+@pytest.mark.parametrize(
+    ("mean_rows", "block_rows"), [(1, 4096), (64, 4096), (1000, 64_000), (1 << 20, 65_536)]
+)
+def test_without_shuffle_the_first_block_is_small_and_no_block_is_large(
+    mean_rows: int, block_rows: int
+) -> None:
+    found = choose_blocks(np.array([mean_rows, 0, mean_rows]), OrderOptions(8))
+    assert (found.block_rows, found.first_block_rows) == (block_rows, 4096)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -24,15 +26,7 @@ def test_a_change_that_is_allowed_loses_and_repeats_no_row(
     before = epoch_rows(table, options, lanes=lanes)
     microbatch = data.draw(st.integers(0, len(before)))
     other = data.draw(order_options(drop_last=False))
-    after_options = OrderOptions(
-        other.batch_size,
-        options.shuffle,
-        options.seed,
-        False,
-        options.shuffle_rows,
-        options.shuffle_nbytes,
-        options.block_rows,
-    )
+    after_options = replace(options, batch_size=other.batch_size)
     try:
         resumed = rebatch(
             microbatch,

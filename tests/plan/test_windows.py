@@ -64,15 +64,25 @@ def test_a_window_is_closed_only_where_the_next_row_group_would_not_fit(
 
 
 @given(tables(), order_options(shuffle=False), LANES)
-def test_without_shuffle_every_row_group_is_a_window_in_file_order(
+def test_without_shuffle_row_groups_share_a_window_while_they_fit_but_for_the_first(
     table: TableSizes, options: OrderOptions, lanes: int
 ) -> None:
     order = table.order(options, lanes=lanes)
     for lane in range(lanes + 1):
-        for window in walk_lane(order, lane, table).windows:
-            assert len(window.slices) == 1
+        windows = walk_lane(order, lane, table).windows
+        for window in windows:
             assert window.key is None
             assert window.positions().tolist() == list(range(window.num_rows))
+            places = [(part.file, part.row_group, part.start) for part in window.slices]
+            assert places == sorted(
+                places, key=lambda place: (list(order.files).index(place[0]), place)
+            )
+            if len(window.slices) > 1:
+                assert window.start > 0
+                assert window.nbytes <= options.sequential_nbytes
+        for window, after in pairwise(windows):
+            if window.block == after.block and window.start > 0:
+                assert window.nbytes + after.slices[0].nbytes > options.sequential_nbytes
 
 
 @given(tables(), order_options(shuffle=True), LANES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,8 @@ def tables(draw: st.DrawFn, *, min_rows: int = 0) -> TableSizes:
     return TableSizes(tuple(map(tuple, groups)), tuple(row_nbytes))
 
 
-def order_options(**fixed: Any) -> st.SearchStrategy[OrderOptions]:
+@st.composite
+def order_options(draw: st.DrawFn, **fixed: Any) -> OrderOptions:
     """Options whose windows and blocks are small against `tables()`."""
     drawn: dict[str, st.SearchStrategy[Any]] = {
         "batch_size": st.integers(1, 9),
@@ -109,5 +110,7 @@ def order_options(**fixed: Any) -> st.SearchStrategy[OrderOptions]:
         "shuffle_rows": st.integers(1, 30),
         "shuffle_nbytes": st.integers(1, 200) | st.just(1 << 20),
         "block_rows": st.integers(1, 60),
+        "sequential_nbytes": st.integers(0, 200),
     }
-    return st.builds(OrderOptions, **drawn | {name: st.just(v) for name, v in fixed.items()})
+    options = draw(st.builds(OrderOptions, **drawn | {n: st.just(v) for n, v in fixed.items()}))
+    return replace(options, first_block_rows=draw(st.integers(0, options.block_rows)))

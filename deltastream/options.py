@@ -42,6 +42,7 @@ __all__ = [
     "SEQUENTIAL_BLOCK_ROWS",
     "SEQUENTIAL_WINDOW_NBYTES",
     "SLOW_NBYTES_PER_S",
+    "SMALL_FILES_NBYTES",
     "STALL_S",
     "START_REQUESTS",
     "WINDOWS_IN_BUDGET",
@@ -93,6 +94,9 @@ MAX_GAP_NBYTES = 64 << 10
 
 FETCH_AHEAD_NBYTES = 128 << 20
 """Encoded bytes that are on their way or wait for a decode thread: 100 ms at 1.3 GB/s."""
+
+SMALL_FILES_NBYTES = 16 << 20
+"""Bytes of files that came whole with their footers and wait for their turn."""
 
 FOOTERS_AHEAD_NBYTES = 128 << 20
 FOOTERS_AHEAD_FILES = 128

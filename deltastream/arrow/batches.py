@@ -60,7 +60,7 @@ class _RowsBuilder:
             no_fields = pa.array([{}] * (rows.stop - rows.start), pa.struct([]))
             self._batch = pa.RecordBatch.from_struct_array(no_fields)
 
-    def finish(self) -> _Rows:
+    def finish(self, *, num_rows: int | None = None) -> _Rows:
         assert self._batch is not None
         # The charge was an estimate.
         nbytes, charged = int(self._batch.nbytes), self._charge.nbytes

@@ -151,6 +151,7 @@ def iter_arrow(
             # One row a batch: every row count is a multiple of it.
             choose_blocks(rows.live_rows, OrderOptions(batch_size=1)),
             access=access,
+            path=rows.path,
         )
 
     planned = run_planning(request, plan)

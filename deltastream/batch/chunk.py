@@ -147,14 +147,17 @@ class ChunkBuilder:
             # Two fields of one column are two tensors, not one memory.
             self._arrays[name] = values.copy() if field.is_second else values
 
-    def finish(self) -> Chunk:
-        """Return the window's rows, once all were added."""
+    def finish(self, *, num_rows: int | None = None) -> Chunk:
+        """Return the window's rows, or the first `num_rows` of one in file order, once they were added."""
         self._memory.settle(has_objects=self._layout.has_objects)
         self._allocate()
         self._arrays |= {name: window.rows() for name, window in self._ragged.items()}
         names = [name for field in self._layout.fields for name in field.names]
         ordered = {name: self._arrays[name] for name in names}
-        return Chunk(self._start, self._stop, ordered, self._memory.rest)
+        if num_rows is None:
+            return Chunk(self._start, self._stop, ordered, self._memory.rest)
+        first = {name: array[:num_rows] for name, array in ordered.items()}
+        return Chunk(self._start, self._start + num_rows, first, self._memory.rest)
 
     def _allocate(self) -> None:
         """Make the arrays that rows are copied to, parts of one buffer, when the first row group comes."""

@@ -68,6 +68,7 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
         pad=request.pad,
         provenance=request.provenance,
         access=request.rows.access,
+        path=rows.path,
     )
 
 

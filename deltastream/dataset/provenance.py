@@ -71,7 +71,7 @@ class OriginBuilder:
     ) -> None:
         self._parts.append((rows, context, row_numbers))
 
-    def finish(self) -> Origins:
+    def finish(self, *, num_rows: int | None = None) -> Origins:
         window = self._window
         paths: dict[str, int] = {}
         read = np.empty((window.num_rows, 3), np.int64)
@@ -82,7 +82,8 @@ class OriginBuilder:
             read[rows, 2] = row_numbers
         placed = np.empty_like(read)
         placed[window.positions()] = read
-        return Origins(window.start, window.stop, tuple(paths), placed)
+        stop = window.stop if num_rows is None else window.start + num_rows
+        return Origins(window.start, stop, tuple(paths), placed[:num_rows])
 
 
 @dataclass(slots=True)
@@ -108,11 +109,10 @@ class TracedBuilder:
         self._origins.add(decode, rows, context=context, row_numbers=row_numbers)
         self._chunks.add(decode, rows, context=context, row_numbers=row_numbers)
 
-    def finish(self) -> Chunk:
-        chunk = self._chunks.finish()
-        return _TracedChunk(
-            chunk.start, chunk.stop, chunk.arrays, chunk.charge, self._origins.finish()
-        )
+    def finish(self, *, num_rows: int | None = None) -> Chunk:
+        chunk = self._chunks.finish(num_rows=num_rows)
+        origins = self._origins.finish(num_rows=num_rows)
+        return _TracedChunk(chunk.start, chunk.stop, chunk.arrays, chunk.charge, origins)
 
 
 class Trail:

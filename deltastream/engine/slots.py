@@ -26,9 +26,9 @@ class Slot(Generic[T]):
         """Set the value, unless a failure was set before."""
         self._finish(value, None)
 
-    def fail(self, error: BaseException) -> None:
-        """Set the failure; of several the first counts."""
-        self._finish(None, error)
+    def fail(self, error: BaseException, *, after: T | None = None) -> None:
+        """Set the failure, and what is handed on before it; of several the first counts."""
+        self._finish(after, error)
 
     def _finish(self, value: T | None, error: BaseException | None) -> None:
         if not self._is_done:
@@ -86,11 +86,12 @@ class OrderedSlots(Generic[T]):
         slots = self._slots
         while slots and slots[0]._is_done and not self._is_ended:
             slot = slots[0]
+            if slot._value is not None:
+                if not self._on_value(slot._value):
+                    return
+                slot._value = None
             if slot._error is not None:
                 self._end(slot._error)
-                return
-            assert slot._value is not None
-            if not self._on_value(slot._value):
                 return
             slots.popleft()
         if self._is_closed and not slots and not self._is_ended:

@@ -32,11 +32,11 @@ class DataFiles(Protocol):
         ...
 
     async def fetch_tails(
-        self, files: Sequence[int], *, stage: str
+        self, files: Sequence[int], *, stage: str, afresh: bool = False
     ) -> Mapping[int, Fetched | DeltaStreamError]:
         """Return the bytes that the footers of `files` lie in, or why a file has none; nothing for local files.
 
-        A small file comes whole.
+        A small file comes whole. `afresh`: from the store, whatever a cache has.
         """
         ...
 

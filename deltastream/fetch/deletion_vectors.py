@@ -61,7 +61,7 @@ class DeletionVectors:
         stage = f"deletion vector {str(vector)!r}"
         return FileContext(self._table_uri, self._version, self._path(file), None, stage)
 
-    async def read(self, files: Sequence[int]) -> dict[int, bytes]:
+    async def read(self, files: Sequence[int], *, afresh: bool = False) -> dict[int, bytes]:
         """Return the vectors of those `files` that have one; nothing but the number of bytes is checked.
 
         An inline vector comes as its bitmap, one that is stored as a vector file that has no other: version, size,
@@ -90,7 +90,7 @@ class DeletionVectors:
 
         async def read(path: str, ranges: dict[int, ByteRange]) -> None:
             try:
-                found.update(await self._read_file(path, ranges))
+                found.update(await self._read_file(path, ranges, afresh=afresh))
             except DeltaStreamError as error:
                 failures.append(error)
 
@@ -101,7 +101,9 @@ class DeletionVectors:
             raise failures[0]
         return found
 
-    async def _read_file(self, path: str, ranges: dict[int, ByteRange]) -> dict[int, bytes]:
+    async def _read_file(
+        self, path: str, ranges: dict[int, ByteRange], *, afresh: bool
+    ) -> dict[int, bytes]:
         first = next(iter(ranges))
         vector = self.find(first)
         assert vector is not None
@@ -117,7 +119,7 @@ class DeletionVectors:
                     nbytes = (await self._storage.info(path)).nbytes
                     if nbytes < part.stop:
                         raise FileCorruptError(_too_short(where, nbytes, part.stop))
-                data = await self._storage.read(path, part, identity=self._table_id)
+                data = await self._storage.read(path, part, identity=self._table_id, afresh=afresh)
                 parts.append((part, bytes(data)))
         except ObjectChangedError as error:
             nbytes = (await self._storage.info(path)).nbytes

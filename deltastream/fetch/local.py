@@ -40,7 +40,7 @@ class LocalFiles:
         return FileContext(self._table_uri, self._version, path, row_group, stage)
 
     async def fetch_tails(
-        self, files: Sequence[int], *, stage: str
+        self, files: Sequence[int], *, stage: str, afresh: bool = False
     ) -> Mapping[int, Fetched | DeltaStreamError]:
         """Return nothing: a footer is read where it lies."""
         return {}

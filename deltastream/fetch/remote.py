@@ -21,9 +21,9 @@ from deltastream.fetch.refusals import file_missing
 from deltastream.fetch.statistics import FetchStatistics
 from deltastream.options import (
     FOOTER_NBYTES,
-    FOOTERS_AHEAD_FILES,
     MAX_GAP_NBYTES,
     REQUEST_NBYTES,
+    SMALL_FILES_NBYTES,
 )
 from deltastream.storage import Buffer, Storage
 from deltastream.types import ByteRange, FileContext, Snapshot
@@ -49,6 +49,7 @@ class RemoteFiles:
         self._table_id = snapshot.table_id
         self._storage = storage
         self._small: dict[int, Fetched] = {}
+        self._small_nbytes = 0
         self._num_requests = 0
         self._asked_nbytes = 0
         self._received_nbytes = 0
@@ -60,17 +61,18 @@ class RemoteFiles:
         return FileContext(self._table_uri, self._version, path, row_group, stage)
 
     async def fetch_tails(
-        self, files: Sequence[int], *, stage: str
+        self, files: Sequence[int], *, stage: str, afresh: bool = False
     ) -> Mapping[int, Fetched | DeltaStreamError]:
         """Return the last 64 KiB of each file, or more where its footer is longer, or why there are none.
 
-        A file that is no longer is kept until it is fetched, some of those that were asked for last.
+        A file that is no longer is kept until it is fetched, as far as there is room.
         """
         found: dict[int, Fetched | DeltaStreamError] = {}
 
         async def fetch(file: int) -> None:
             try:
-                found[file] = await self._fetch_tail(file, self.context(file, stage=stage))
+                context = self.context(file, stage=stage)
+                found[file] = await self._fetch_tail(file, context, afresh=afresh)
             except DeltaStreamError as error:
                 found[file] = error
 
@@ -101,8 +103,10 @@ class RemoteFiles:
             FileUnavailableError: The store did not give it.
         """
         small = self._small.pop(file, None)
-        if small is not None and not afresh:
-            return small
+        if small is not None:
+            self._small_nbytes -= small.nbytes
+            if not afresh:
+                return small
         context = self.context(file, stage=stage, row_group=row_group)
         if len(ranges) == 1:
             data = await self._read(file, ranges[0], context, afresh=afresh)
@@ -137,12 +141,12 @@ class RemoteFiles:
             self._num_requests, self._asked_nbytes, self._received_nbytes, self._wait_s
         )
 
-    async def _fetch_tail(self, file: int, context: FileContext) -> Fetched:
+    async def _fetch_tail(self, file: int, context: FileContext, *, afresh: bool) -> Fetched:
         nbytes = int(self._nbytes[file])
         if nbytes == 0:
             raise FileCorruptError(f"{context}: not a readable Parquet footer: the file is empty")
         tail = ByteRange(max(0, nbytes - FOOTER_NBYTES), nbytes)
-        data = await self._read(file, tail, context)
+        data = await self._read(file, tail, context, afresh=afresh)
         parts = [(tail, data)]
         end = bytes(data[-_END_NBYTES:])
         if end[4:] in _MAGIC:
@@ -150,12 +154,12 @@ class RemoteFiles:
             # A length that cannot be is for the parser to refuse.
             if 0 < start < tail.start:
                 rest = ByteRange(start, tail.start)
-                parts.append((rest, await self._read(file, rest, context)))
+                parts.append((rest, await self._read(file, rest, context, afresh=afresh)))
         fetched = Fetched(nbytes, parts)
-        if fetched.is_whole:
+        # Those that came first are needed first.
+        if fetched.is_whole and self._small_nbytes + nbytes <= SMALL_FILES_NBYTES:
+            self._small_nbytes += nbytes
             self._small[file] = fetched
-            if len(self._small) > FOOTERS_AHEAD_FILES:
-                del self._small[next(iter(self._small))]
         return fetched
 
     def _identity(self, file: int) -> str:
@@ -176,7 +180,8 @@ class RemoteFiles:
                 path,
                 part,
                 object_nbytes=expected,
-                identity=None if afresh else self._identity(file),
+                identity=self._identity(file),
+                afresh=afresh,
             )
         except ObjectChangedError as error:
             raise FileCorruptError(

@@ -28,8 +28,10 @@ class FooterSource:
         self._pool = pool
         self.num_read = 0
 
-    async def read(self, files: Sequence[int]) -> list[Footer]:
+    async def read(self, files: Sequence[int], *, afresh: bool = False) -> list[Footer]:
         """Return the footers of `files`, in order, in one job where they were not kept.
+
+        `afresh`: what is fetched for them comes from the store, whatever a disk cache has.
 
         Raises:
             ReadError: One of them is not what the log promised.
@@ -38,8 +40,8 @@ class FooterSource:
         found = {file: footer for file, footer in kept.items() if footer is not None}
         new = [file for file in files if file not in found]
         if new:
-            tails = await fetch_tails(self._files, new, stage="footer")
-            prepared = await self._selector.prepare(new, tails, self._pool)
+            tails = await fetch_tails(self._files, new, stage="footer", afresh=afresh)
+            prepared = await self._selector.prepare(new, tails, self._pool, afresh=afresh)
             read = await self._pool.run(
                 lambda: [self._footer(file, prepared, tails.get(file)) for file in new]
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,16 +29,22 @@ class _Pending:
         self.error: Exception | None = None
 
 
+class ReadFooters(Protocol):
+    """`FooterSource.read`."""
+
+    async def __call__(self, files: Sequence[int], *, afresh: bool = False) -> list[Footer]: ...
+
+
 class FooterReader:
     """Reads footers in the decode pool; those of a block are asked for together and forgotten together."""
 
     def __init__(
         self,
         tasks: TaskGroup,
-        read: Callable[[Sequence[int]], Awaitable[list[Footer]]],
+        read: ReadFooters,
         num_threads: int,
     ) -> None:
-        """`read(files)` reads some footers in one job."""
+        """`read(files)` reads some footers in one job; what did not come right is asked for once more, afresh."""
         self._tasks = tasks
         self._read = read
         self._num_threads = num_threads
@@ -60,24 +67,21 @@ class FooterReader:
         for file in files:
             self._pending.pop(file, None)
 
-    async def get(self, files: Sequence[int]) -> dict[int, Footer]:
-        """Wait for the footers of `files`, and hold them no longer.
-
-        Raises:
-            DeltaStreamError: What reading one of them raised.
-        """
+    async def get(self, files: Sequence[int]) -> tuple[dict[int, Footer], Exception | None]:
+        """Return the footers of `files`, held no longer; or those before the first that failed, and why it did."""
         self.prefetch(files)
-        found = {}
+        found: dict[int, Footer] = {}
+        error: Exception | None = None
         for file in files:
             pending = self._pending[file]
             await pending.done.wait()
-            if pending.error is not None:
-                raise pending.error
-            assert pending.footer is not None
+            if pending.footer is None:
+                error = pending.error
+                break
             found[file] = pending.footer
         for file in files:
             del self._pending[file]
-        return found
+        return found, error
 
     async def _read_all(self, groups: Iterator[list[int]]) -> None:
         for files in groups:
@@ -97,7 +101,7 @@ class FooterReader:
 
     async def _read_one(self, file: int) -> None:
         try:
-            self._arrived(file, (await self._read([file]))[0])
+            self._arrived(file, (await self._read([file], afresh=True))[0])
         except Exception as error:
             self._failed(file, error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,8 @@ class LaneReader:
         self._block: Block | None = None
         self._remote_nbytes = remote_nbytes
         self._ahead: deque[tuple[Block, list[int]]] = deque()
+        self._error: Exception | None = None
+        """Why there is no window after those at hand."""
         self.stop = 0
         """Lane row up to which windows were returned or passed over."""
 
@@ -59,6 +61,8 @@ class LaneReader:
                 self.stop = read.window.stop
                 if self.stop > row:
                     return read
+            if self._error is not None:
+                raise self._error
             await self._enter_block(max(row, self.stop))
 
     async def _enter_block(self, row: int) -> None:
@@ -69,7 +73,13 @@ class LaneReader:
             _, passed = self._ahead.popleft()
             self._footers.forget([file for file in passed if file not in files])
         # The next block's footers are asked for after this one's windows were handed out: the first batch comes first.
-        footers = await self._footers.get(files)
+        footers, error = await self._footers.get(files)
+        if error is not None:
+            if self._order.options.shuffle:
+                raise error
+            # What lies before it is read before it.
+            block = _cut_off(block, len(footers))
+            self._error = error
         sizes = {file: footer.sizes for file, footer in footers.items()}
         windows = plan_windows(block, sizes, self._order.options, epoch=self._order.epoch)
         self._windows.extend(WindowRead(window, footers) for window in windows)
@@ -95,3 +105,10 @@ class LaneReader:
         files = [file for _, some in self._ahead for file in some]
         nbytes = int(self._remote_nbytes[files].sum())
         return len(files) < FOOTERS_AHEAD_FILES and nbytes < FOOTERS_AHEAD_NBYTES
+
+
+def _cut_off(block: Block, num_files: int) -> Block:
+    """Return the first files of a block that is not permuted."""
+    spans = block.spans[:num_files]
+    stop = block.start + sum(span.stop - span.start for span in spans)
+    return replace(block, spans=spans, stop=stop)

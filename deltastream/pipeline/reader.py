@@ -14,7 +14,7 @@ from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
-from deltastream.engine.slots import OrderedSlots
+from deltastream.engine.slots import OrderedSlots, Slot
 from deltastream.errors import FileCorruptError, ReadError
 from deltastream.fetch import DataFiles, DeletionVectors, Fetched, FetchStatistics, open_data_files
 from deltastream.options import MAX_REFETCHES
@@ -230,38 +230,62 @@ class Reader(Generic[C]):
         builder = self._chunks.begin(window, charge, self._buffers)
         left = len(jobs)
         self._num_decoding += left
+        failure: tuple[int, BaseException] | None = None
 
-        def done(_: None, error: BaseException | None) -> None:
-            nonlocal left
+        def done(placed: list[int], start: int, _: None, error: BaseException | None) -> None:
+            nonlocal left, failure
             left -= 1
             self._num_decoding -= 1
             if self._num_decoding <= self._pool.num_threads + 1:
                 self._few_decoding.set()
             if error is not None:
-                slot.fail(error)
-            elif left == 0:
-                try:
-                    slot.set((key, builder.finish()))
-                except Exception as failure:
-                    slot.fail(failure)
+                row = start + sum(placed)
+                if window.key is not None or row == 0:
+                    slot.fail(error)
+                elif failure is None or row < failure[0]:
+                    failure = row, error
+            if left == 0:
+                self._fill(slot, key, builder, failure)
 
         self.num_row_groups += len(window.slices)
         start = 0
         for parts in jobs:
-            submit(partial(self._decode, builder, parts, start, read.footers), done)
+            placed: list[int] = []
+            decode = partial(self._decode, builder, parts, start, placed, read.footers)
+            submit(decode, partial(done, placed, start))
             start += sum(part.num_rows for part in parts)
+
+    @staticmethod
+    def _fill(
+        slot: Slot[LaneChunk[C]],
+        key: LaneKey,
+        builder: WindowBuilder[C],
+        failure: tuple[int, BaseException] | None,
+    ) -> None:
+        """Hand a window on, or of one in file order what lies before the first failure."""
+        try:
+            if failure is None:
+                slot.set((key, builder.finish()))
+            else:
+                slot.fail(failure[1], after=(key, builder.finish(num_rows=failure[0])))
+        except Exception as error:
+            slot.fail(error)
 
     def _decode(
         self,
         builder: WindowBuilder[C],
         parts: list[WindowSlice],
         start: int,
+        placed: list[int],
         footers: dict[int, Footer],
         fetched: _FetchedFiles,
     ) -> None:
+        """Place some row groups; `placed` gets the rows of each."""
+        placed.clear()
         for part in parts:
             footer, found = footers[part.file], fetched.get(part.file)
             place_rows(builder, part, start, self._plan, footer, self._files, found)
+            placed.append(part.num_rows)
             start += part.num_rows
 
 

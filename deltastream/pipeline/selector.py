@@ -67,16 +67,22 @@ class Selector:
         return self._files
 
     async def prepare(
-        self, files: Sequence[int], tails: Mapping[int, Fetched], pool: DecodePool
+        self,
+        files: Sequence[int],
+        tails: Mapping[int, Fetched],
+        pool: DecodePool,
+        *,
+        afresh: bool = False,
     ) -> Prepared:
         """Fetch what `select` needs of `files`: deletion vectors, and of remote files the filter's columns.
 
-        `tails`: the bytes that the footers of remote files lie in.
+        `tails`: the bytes that the footers of remote files lie in. `afresh`: vectors come from the store, whatever a
+        cache has.
 
         Raises:
             ReadError: A file, or its deletion vector, is not what the log promised.
         """
-        vectors = await self._vectors.read(files)
+        vectors = await self._vectors.read(files, afresh=afresh)
         if not self._files.is_remote:
             return Prepared(vectors, {})
         undecided = [file for file in files if self._is_undecided(file)]

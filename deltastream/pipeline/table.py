@@ -76,6 +76,8 @@ class PlannedRows:
     """None: no filter, or one that every row of the files passes."""
     files: DataFiles
     selector: Selector
+    path: str | None
+    """The table's URI as it was given; None: it is on a local disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,16 @@ async def plan_rows(request: RowsRequest, storage: Storage, pool: DecodePool) ->
         undecided = np.flatnonzero(row_filter.undecided & (live_rows > 0))
         dropped = await _count_dropped(request, found, selector, undecided, pool)
         live_rows[undecided] = num_records[undecided] - dropped
-    return PlannedRows(snapshot, found.schema, num_records, live_rows, row_filter, files, selector)
+    return PlannedRows(
+        snapshot,
+        found.schema,
+        num_records,
+        live_rows,
+        row_filter,
+        files,
+        selector,
+        os.fspath(request.path) if files.is_remote else None,
+    )
 
 
 async def _count_dropped(

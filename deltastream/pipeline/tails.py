@@ -10,7 +10,7 @@ __all__ = ["fetch_tails"]
 
 
 async def fetch_tails(
-    files: DataFiles, some: Sequence[int], *, stage: str
+    files: DataFiles, some: Sequence[int], *, stage: str, afresh: bool = False
 ) -> Mapping[int, Fetched]:
     """Return the bytes that the footers of some files lie in; nothing for local files.
 
@@ -18,7 +18,7 @@ async def fetch_tails(
         ReadError: One of them is missing, or is not what the log promised.
     """
     found = {}
-    tails = await files.fetch_tails(some, stage=stage)
+    tails = await files.fetch_tails(some, stage=stage, afresh=afresh)
     for file in some:
         if (tail := tails.get(file)) is not None:
             if not isinstance(tail, Fetched):

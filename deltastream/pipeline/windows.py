@@ -46,8 +46,8 @@ class WindowBuilder(Protocol[C_co]):
         """Add `rows` of the window, which are `row_numbers` of their row group; runs in the pool, several at once."""
         ...
 
-    def finish(self) -> C_co:
-        """Return the window's rows, once all were added; runs on the loop."""
+    def finish(self, *, num_rows: int | None = None) -> C_co:
+        """Return the window's rows, or the first `num_rows`, once they were added; runs on the loop."""
         ...
 
 

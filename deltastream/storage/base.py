@@ -32,6 +32,7 @@ class Storage(Protocol):
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> Buffer:
         """Return the object's bytes, or those of `byte_range`: exactly as many.
 
@@ -39,6 +40,7 @@ class Storage(Protocol):
             object_nbytes: The size of the whole object that the log promises; another one is an error.
             identity: What tells this object from others that had its name and size: it never changes, and its bytes
                 may be kept. None: they are not.
+            afresh: Whatever was kept, ask the store, and keep that instead.
 
         Raises:
             FileNotFoundError: There is no such object.

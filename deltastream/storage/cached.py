@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from functools import partial
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -38,6 +39,7 @@ class CachedStorage:
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> Buffer:
         if identity is None or byte_range is None:
             return await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
@@ -45,11 +47,13 @@ class CachedStorage:
         name = range_key(
             store, key, identity=identity, object_nbytes=object_nbytes, byte_range=byte_range
         )
-        kept = await run_sync(self._cache.get, name, limiter=self._threads)
-        if kept is not None:
-            return kept
+        if not afresh:
+            kept = await run_sync(self._cache.get, name, limiter=self._threads)
+            if kept is not None:
+                return kept
         data = await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
-        await run_sync(self._cache.put, name, data, limiter=self._threads)
+        put = partial(self._cache.put, name, data, replaces=afresh)
+        await run_sync(put, limiter=self._threads)
         return data
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:

@@ -159,10 +159,10 @@ class RequestLimiter:
         )
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Slot]:
-        """Wait for one's turn, and hold it."""
+    async def slot(self, *, is_retry: bool = False) -> AsyncIterator[Slot]:
+        """Wait for one's turn, and hold it; who had one already is the next."""
         asked_s = self._clock()
-        await self._acquire()
+        await self._acquire(is_retry=is_retry)
         started_s = self._clock()
         self._wait_s += started_s - asked_s
         slot = Slot(started_s)
@@ -187,10 +187,13 @@ class RequestLimiter:
             self._wait_s,
         )
 
-    async def _acquire(self) -> None:
+    async def _acquire(self, *, is_retry: bool) -> None:
         if self._in_flight >= self._limit.value or self._waiting:
             turn = anyio.Event()
-            self._waiting.append(turn)
+            if is_retry:
+                self._waiting.appendleft(turn)
+            else:
+                self._waiting.append(turn)
             try:
                 await turn.wait()
             except BaseException:

@@ -36,6 +36,7 @@ class LocalStorage:
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> Buffer:
         return await self._pool.run(_read, self.local_path(path), byte_range, object_nbytes)
 

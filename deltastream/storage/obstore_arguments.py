@@ -67,8 +67,11 @@ def obstore_arguments(
         client["default_headers"] = headers
     bundle = os.environ.get("AWS_CA_BUNDLE")
     if store.protocol == "s3" and bundle and not is_true(store.options.get("allow_http")):
-        with open(bundle, encoding="utf-8") as file:
-            client["root_certificate"] = file.read()
+        try:
+            with open(bundle, encoding="utf-8") as file:
+                client["root_certificate"] = file.read()
+        except OSError as error:
+            raise OptionError(f"AWS_CA_BUNDLE cannot be read: {error}") from error
     arguments["client_options"] = client
     arguments["retry_config"] = {"max_retries": 0, "retry_timeout": timedelta(seconds=60)}
     return name, arguments
@@ -193,6 +196,14 @@ def _azure(store: Store) -> tuple[str, dict[str, Any]]:
     return "AzureStore", arguments
 
 
+_GOOGLE_KEYS = ("google_service_account_key", "google_application_credentials")
+_GOOGLE_VARIABLES = (
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+)
+
+
 def _google(store: Store) -> tuple[str, dict[str, Any]]:
     options = store.options
     skip = is_true(options.get("google_skip_signature"))
@@ -203,9 +214,13 @@ def _google(store: Store) -> tuple[str, dict[str, Any]]:
     if not skip and "google_bearer_token" in options:
         arguments["credential_provider"] = _Given({"token": options["google_bearer_token"]})
     elif not skip:
-        for name in ("google_service_account_key", "google_application_credentials"):
+        for name in _GOOGLE_KEYS:
             if name in options:
                 config[name] = options[name]
+        for variable in _GOOGLE_VARIABLES:
+            if os.environ.get(variable) not in (None, *config.values()):
+                # It would go before what was given.
+                raise OptionError(f'{variable} is set: give it up, or take transport="fsspec"')
     payer = options.get("google_requester_pays", "false")
     if payer != "false":
         if payer == "true":

@@ -53,7 +53,7 @@ def check_transport(store: Store, transport: TransportName) -> None:
 
 async def _open(store: Store, transport: TransportName) -> Client:
     # Every client has its own credentials: a new one reads or asks for them anew.
-    credentials = await run_sync(ask_for_credentials, store)
+    credentials = await run_sync(ask_for_credentials, store, abandon_on_cancel=True)
     opened = await _open_with(store, credentials, transport)
     if credentials is None or credentials.expires_at is None:
         return Client(opened)
@@ -79,11 +79,15 @@ def _open_obstore(
         return None
     try:
         return open_obstore(*obstore_arguments(store, credentials))
-    except OptionError:
+    except Exception as error:
         # It cannot do all that is asked for, and s3fs, adlfs or gcsfs may.
-        if is_chosen:
+        if not is_chosen:
+            return None
+        if isinstance(error, OptionError):
             raise
-        return None
+        raise OptionError(
+            f'transport="obstore" cannot be had with these options: {error}'
+        ) from error
 
 
 async def _open_fsspec(store: Store, credentials: Credentials | None) -> Transport:

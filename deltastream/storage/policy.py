@@ -82,6 +82,12 @@ class Attempts:
         self._lost_s += self._stalled_s
         self._stalled_s = 0.0
 
+    def waited(self, wait_s: float) -> None:
+        """Note how long an attempt waited until it could begin: that time does not count."""
+        self.started_s += wait_s
+        self._progress_s += wait_s
+        self._ends_s += wait_s
+
     def stalled(self, wait_s: float) -> None:
         """Note how long an attempt waited for a byte until it was broken off."""
         self._stalled_s += wait_s

@@ -6,6 +6,7 @@ import builtins
 import errno
 import os
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 from deltastream.engine.ordered import map_ordered
 from deltastream.errors import UnsupportedFeatureError
@@ -13,10 +14,18 @@ from deltastream.storage.connection import Connection
 from deltastream.storage.requester import Requester
 from deltastream.storage.store import Store
 from deltastream.storage.transport import Buffer
-from deltastream.storage.uri import is_uri
+from deltastream.storage.uri import is_uri, quoted
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["RemoteStorage"]
+
+
+_PLACE_OPTIONS = (
+    "azure_storage_account_name",
+    "azure_storage_endpoint",
+    "aws_endpoint",
+    "google_base_url",
+)
 
 
 class RemoteStorage:
@@ -35,7 +44,7 @@ class RemoteStorage:
         self._requester = requester
         self._connect = connect
         self._parse = parse
-        self._connections = {(store.protocol, store.bucket): connect(store)}
+        self._connections = {_place_of(store): connect(store)}
 
     @property
     def uri(self) -> str:
@@ -48,6 +57,7 @@ class RemoteStorage:
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> Buffer:
         connection, key = self._place(path)
         return await self._requester.read(connection, key, byte_range, object_nbytes=object_nbytes)
@@ -83,7 +93,8 @@ class RemoteStorage:
         if not is_uri(path):
             key = path[1:] if path.startswith("/") else f"{self._store.root}/{path}".strip("/")
             return self._store, key
-        store = self._parse(path)
+        # Paths are decoded, and a URI is decoded where it is read.
+        store = self._parse(quoted(path))
         if isinstance(store, str):
             raise UnsupportedFeatureError(
                 f"{self.uri}: its log names {path!r} on a local disk, outside of its store"
@@ -92,7 +103,14 @@ class RemoteStorage:
 
     def _place(self, path: str) -> tuple[Connection, str]:
         store, key = self.find(path)
-        place = (store.protocol, store.bucket)
+        place = _place_of(store)
         if place not in self._connections:
             self._connections[place] = self._connect(store)
         return self._connections[place], key
+
+
+def _place_of(store: Store) -> tuple[str, ...]:
+    """Return what one client reaches: of two accounts, or servers, each may have a container of one name."""
+    where = [store.options.get(name, "") for name in _PLACE_OPTIONS]
+    host = "" if store.bucket else urlsplit(store.uri).netloc
+    return (store.protocol, store.bucket, host, *where)

@@ -208,10 +208,10 @@ class _Request:
         while True:
             client = None
             try:
-                async with self._limiter.slot() as slot:
-                    if self.attempts.number == 0:
-                        # Waiting for the first turn is no fault of the store's.
-                        self.attempts = self._new_attempts()
+                asked_s = anyio.current_time()
+                async with self._limiter.slot(is_retry=self.attempts.number > 0) as slot:
+                    # Waiting for a turn is no fault of the store's.
+                    self.attempts.waited(anyio.current_time() - asked_s)
                     self.attempts.begin()
                     async with self._connection.client(refused=refused) as client:
                         result = await self._attempt(attempt, client.transport, slot)

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 from deltastream.errors import OptionError
 from deltastream.storage.aliases import Claim
 
-__all__ = ["Location", "is_uri", "parse_uri"]
+__all__ = ["Location", "is_uri", "parse_uri", "quoted"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)|file(?=:)", re.IGNORECASE)
 _PROTOCOLS = {
@@ -43,7 +43,7 @@ class Location:
     bucket: str
     root: str
     uri: str
-    """For messages: no user information, no query."""
+    """For messages: no user information, no query. Where there are none, it is read as the same place."""
     claims: tuple[Claim, ...] = ()
     """Options that the URI says."""
     authorization: str | None = field(default=None, repr=False)
@@ -70,6 +70,11 @@ def parse_uri(uri: str) -> Location | str:
     parts = _split(uri)
     if name in ("file", "local"):
         path = unquote(parts.path)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+            raise OptionError(
+                f"{uri}: a file URI is file:///path/of/the/table, without host, query and fragment; write ? as %3F "
+                "and # as %23"
+            )
         if not path:
             raise OptionError(
                 f"the table's path is empty (got {uri!r}); give a local path or a URI"
@@ -82,7 +87,7 @@ def parse_uri(uri: str) -> Location | str:
         return _azure(name, parts)
     if protocol == "memory":
         root = _key(f"{name}://…", f"{parts.netloc}/{parts.path}")
-        return Location(protocol, "", root, f"memory://{root}")
+        return Location(protocol, "", root, f"memory://{quoted(root)}")
     if protocol not in ("s3", "az", "gs"):
         return Location(protocol, "", uri, f"{name}://{_host(parts)}{parts.path}".rstrip("/"))
     if "@" in parts.netloc:
@@ -90,6 +95,11 @@ def parse_uri(uri: str) -> Location | str:
             f"a URI of {name}:// has no user information: give secrets as storage_options"
         )
     return _bucket(protocol, name, unquote(parts.netloc), parts)
+
+
+def quoted(path: str) -> str:
+    """Return a decoded path as a URI has it, as far as it would be read as something else."""
+    return path.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
 def _split(uri: str) -> SplitResult:
@@ -110,7 +120,7 @@ def _bucket(
     if not any(claim.name == "azure_storage_sas_token" for claim in claims):
         _refuse_query(shown, parts)
     root = _key(shown, parts.path)
-    return Location(protocol, bucket, root, f"{shown}/{root}".rstrip("/"), claims)
+    return Location(protocol, bucket, root, f"{shown}/{quoted(root)}".rstrip("/"), claims)
 
 
 def _is_azure(parts: SplitResult) -> bool:
@@ -143,7 +153,7 @@ def _azure(scheme: str, parts: SplitResult) -> Location:
         container = parts.username or ""
         shown = f"{scheme}://{container}@{host[0]}"
     location = _bucket("az", scheme, unquote(container), parts, tuple(claims))
-    uri = f"{shown}/{location.root}".rstrip("/")
+    uri = f"{shown}/{quoted(location.root)}".rstrip("/")
     return Location("az", location.bucket, location.root, uri, location.claims)
 
 
@@ -158,7 +168,9 @@ def _http(scheme: str, parts: SplitResult) -> Location:
         pair = unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
         authorization = f"Basic {base64.b64encode(pair).decode()}"
     root = _key(shown, parts.path)
-    return Location(scheme, host, root, f"{shown}/{root}".rstrip("/"), authorization=authorization)
+    return Location(
+        scheme, host, root, f"{shown}/{quoted(root)}".rstrip("/"), authorization=authorization
+    )
 
 
 def _host(parts: SplitResult) -> str:

@@ -41,6 +41,7 @@ class MemoryStorage:
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> bytes:
         self.requests.append((path, byte_range))
         await anyio.sleep(self._latency_s)

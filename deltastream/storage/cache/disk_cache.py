@@ -81,12 +81,15 @@ class DiskCache:
         )
         return data
 
-    def put(self, key: bytes, data: bytes | memoryview) -> None:
-        """Keep `data` under `key`, if the cap allows. A disk that is full ends the keeping, with one warning."""
+    def put(self, key: bytes, data: bytes | memoryview, *, replaces: bool = False) -> None:
+        """Keep `data` under `key`, if the cap allows; `replaces`: instead of what is kept under it.
+
+        A disk that is full ends the keeping, with one warning.
+        """
         if self._folder is None or not self._keeps:
             return
         path = os.path.join(self._folder.items, file_name(key))
-        if os.path.exists(path):
+        if os.path.exists(path) and not replaces:
             return
         end = trailer(key, data)
         try:

@@ -108,6 +108,9 @@ class RemoteFiles:
             if not afresh:
                 return small
         context = self.context(file, stage=stage, row_group=row_group)
+        if int(self._nbytes[file]) <= FOOTER_NBYTES and ranges:
+            # As it came with its footer, so that a cache knows it.
+            ranges = [ByteRange(0, int(self._nbytes[file]))]
         if len(ranges) == 1:
             data = await self._read(file, ranges[0], context, afresh=afresh)
             return Fetched(int(self._nbytes[file]), [(ranges[0], data)])

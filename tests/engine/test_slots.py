@@ -137,3 +137,11 @@ def test_after_a_failure_nothing_more_is_handed_on() -> None:
     receiver.slots.reserve().set(2)
     receiver.slots.close()
     assert receiver.received == ["failed: row group 3"]
+
+
+def test_a_failure_comes_after_what_lies_before_it() -> None:
+    receiver = Receiver()
+    first, failing = receiver.slots.reserve(), receiver.slots.reserve()
+    failing.fail(LookupError("row group 3"), after=2)
+    first.set(1)
+    assert receiver.received == [1, 2, "failed: row group 3"]

@@ -49,6 +49,7 @@ class WatchedStorage(LocalStorage):
         *,
         object_nbytes: int | None = None,
         identity: str | None = None,
+        afresh: bool = False,
     ) -> Buffer:
         self.asked.append((path, byte_range))
         return await super().read(path, byte_range, object_nbytes=object_nbytes)

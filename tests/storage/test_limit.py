@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from deltastream.storage.limit import AdaptiveLimit
+import anyio
+
+from deltastream.storage.limit import AdaptiveLimit, RequestLimiter
 
 
 def run(limit: AdaptiveLimit, outcomes: str, start_s: float = 0.0) -> float:
@@ -34,3 +36,24 @@ def test_a_store_that_turns_everything_away_is_asked_by_few() -> None:
     limit = AdaptiveLimit(start=64, minimum=2, maximum=64)
     run(limit, "x" * 200)
     assert limit.value == 2
+
+
+def test_who_asks_again_is_the_next_and_who_asks_first_waits_for_its_turn() -> None:
+    order: list[str] = []
+
+    async def main() -> None:
+        limiter = RequestLimiter(AdaptiveLimit(start=1, minimum=1, maximum=1))
+
+        async def ask(name: str, *, is_retry: bool = False) -> None:
+            async with limiter.slot(is_retry=is_retry):
+                order.append(name)
+
+        async with anyio.create_task_group() as tasks, limiter.slot():
+            for name in ("first", "second"):
+                tasks.start_soon(ask, name)
+            await anyio.sleep(0.01)
+            tasks.start_soon(lambda: ask("again", is_retry=True))
+            await anyio.sleep(0.01)
+
+    anyio.run(main)
+    assert order == ["again", "first", "second"]

@@ -58,3 +58,11 @@ def test_waits_grow_and_end_with_the_attempts() -> None:
         waits.append(one.wait_s(ERROR, now_s=0.0, chance=1.0))
     assert waits[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.0]
     assert waits[-1] is None
+
+
+def test_time_in_the_queue_does_not_count() -> None:
+    one = attempts()
+    before = one.gives_up_s()
+    one.begin()
+    one.waited(20.0)
+    assert one.gives_up_s() == before + 20.0

@@ -287,3 +287,16 @@ def test_eight_processes_of_which_three_are_killed(tmp_path: Path, seed: int, st
         DiskCache(folder, cap)
     assert not list((folder / "temporary").iterdir())
     assert held_nbytes(folder) <= cap
+
+
+def test_what_was_wrong_is_replaced(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path, CAP)
+    cache.put(b"footer", b"flipped")
+    cache.put(b"footer", b"whole")
+    found = cache.get(b"footer")
+    assert found is not None
+    assert bytes(found) == b"flipped"
+    cache.put(b"footer", b"whole", replaces=True)
+    found = DiskCache(tmp_path, CAP).get(b"footer")
+    assert found is not None
+    assert bytes(found) == b"whole"

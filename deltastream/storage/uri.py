@@ -30,6 +30,7 @@ _AZURE_HTTPS_DOMAIN = re.compile(
     r"|fabric\.microsoft\.com|storage\.azure\.net",
     re.IGNORECASE,
 )
+_USER = re.compile(r"(?<=//)[^/@]*@")
 _HOME_DOMAIN = "core.windows.net"
 _IN_THE_URI = "the table's URI"
 
@@ -89,7 +90,9 @@ def parse_uri(uri: str) -> Location | str:
         root = _key(f"{name}://…", f"{parts.netloc}/{parts.path}")
         return Location(protocol, "", root, f"memory://{quoted(root)}")
     if protocol not in ("s3", "az", "gs"):
-        return Location(protocol, "", uri, f"{name}://{_host(parts)}{parts.path}".rstrip("/"))
+        shown = f"{name}://{_host(parts)}{parts.path}".rstrip("/")
+        # Chained file systems: each may have user information of its own.
+        return Location(protocol, "", uri, _USER.sub("", shown))
     if "@" in parts.netloc:
         raise OptionError(
             f"a URI of {name}:// has no user information: give secrets as storage_options"

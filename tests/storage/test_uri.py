@@ -52,3 +52,16 @@ def test_a_file_uri_has_a_path_and_nothing_else(uri: str) -> None:
 )
 def test_a_file_uri_is_decoded(uri: str) -> None:
     assert parse_uri(uri) == "/tmp/a#b"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "zip://t::http://me:secret@h/a.zip",
+        "ftp://me:secret@h/t",
+    ],
+)
+def test_user_information_is_not_shown(uri: str) -> None:
+    found = parse_uri(uri)
+    assert isinstance(found, Location)
+    assert "secret" not in found.uri

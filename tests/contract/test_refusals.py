@@ -71,8 +71,8 @@ def test_a_store_that_nobody_knows_is_named() -> None:
         ({"seed": -1}, "seed must be an integer in"),
         ({"lanes": 0}, "lanes must be"),
         ({"lanes": "many"}, "lanes must be"),
-        ({"memory_budget": 0}, "memory_budget must be at least 1"),
-        ({"decode_threads": 0}, "decode_threads must be at least 1"),
+        ({"memory_budget": 0}, "memory_budget must be an integer of at least 1"),
+        ({"decode_threads": 0}, "decode_threads must be an integer of at least 1"),
         ({"shuffle_rows": 0}, "shuffle_rows must be"),
         ({"fields": []}, "fields is empty"),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Generic
 
@@ -14,26 +14,24 @@ from deltastream.engine.budget import ByteBudget, Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
-from deltastream.engine.slots import OrderedSlots, Slot
+from deltastream.engine.slots import OrderedSlots
 from deltastream.errors import FileCorruptError, ReadError
 from deltastream.fetch import DataFiles, DeletionVectors, Fetched, FetchStatistics, open_data_files
 from deltastream.options import MAX_REFETCHES
 from deltastream.pipeline.ahead import FetchAhead
 from deltastream.pipeline.footer_source import FooterSource
 from deltastream.pipeline.footers import FooterReader
+from deltastream.pipeline.jobs import Job, WindowJobs, divide
 from deltastream.pipeline.lane import LaneReader, WindowRead
 from deltastream.pipeline.needs import LaneKey, Needs
 from deltastream.pipeline.plan import ReadPlan
 from deltastream.pipeline.row_groups import place_rows
 from deltastream.pipeline.selector import Selector
 from deltastream.pipeline.windows import C, LaneChunk, WindowBuilder, WindowChunks
-from deltastream.plan import EpochOrder, WindowSlice
+from deltastream.plan import EpochOrder
 from deltastream.storage import Storage
 
 __all__ = ["Reader"]
-
-_JOB_NBYTES = 2 << 20
-"""Decoded bytes of the row groups of one job: at least 2 ms of work."""
 
 _FetchedFiles = Mapping[int, Fetched | None]
 _NOT_FETCHED: _FetchedFiles = {}
@@ -124,7 +122,7 @@ class Reader(Generic[C]):
                     else:
                         await self._wait_for_threads()
                         charge = await self._budget.acquire(self._estimate(read))
-                        jobs = list(_jobs(read.window.slices))
+                        jobs = divide(read.window.slices)
                         self._read_window(key, read, charge, jobs, self._submit)
                     lane.prefetch()
         except Exception as error:
@@ -177,8 +175,8 @@ class Reader(Generic[C]):
     ) -> None:
         """Begin to fetch the window's row groups as soon as the budget has room for them, encoded and decoded."""
         await ahead.wait_for_room()
-        jobs = list(_jobs(read.window.slices))
-        fetches = [ahead.plan(parts, read.footers) for parts in jobs]
+        jobs = divide(read.window.slices)
+        fetches = [ahead.plan(job.parts, read.footers) for job in jobs]
         nbytes = sum(fetch.nbytes for fetch in fetches)
         charge = await self._budget.acquire(self._estimate(read) + nbytes)
         # What was granted at once is given back in parts.
@@ -221,85 +219,43 @@ class Reader(Generic[C]):
         key: LaneKey,
         read: WindowRead,
         charge: Charge,
-        jobs: Sequence[list[WindowSlice]],
+        jobs: Sequence[Job],
         submit: Callable[[_Decode, _Done], object],
     ) -> None:
-        """Give the window's row groups to the decode pool; the last one to end fills the window's slot."""
+        """Give the window's row groups to the decode pool."""
         window, slot = read.window, self._slots.reserve()
         self.num_windows += 1
-        builder = self._chunks.begin(window, charge, self._buffers)
-        left = len(jobs)
-        self._num_decoding += left
-        failure: tuple[int, BaseException] | None = None
-
-        def done(placed: list[int], start: int, _: None, error: BaseException | None) -> None:
-            nonlocal left, failure
-            left -= 1
-            self._num_decoding -= 1
-            if self._num_decoding <= self._pool.num_threads + 1:
-                self._few_decoding.set()
-            if error is not None:
-                row = start + sum(placed)
-                if window.key is not None or row == 0:
-                    slot.fail(error)
-                elif failure is None or row < failure[0]:
-                    failure = row, error
-            if left == 0:
-                self._fill(slot, key, builder, failure)
-
         self.num_row_groups += len(window.slices)
-        start = 0
-        for parts in jobs:
-            placed: list[int] = []
-            decode = partial(self._decode, builder, parts, start, placed, read.footers)
-            submit(decode, partial(done, placed, start))
-            start += sum(part.num_rows for part in parts)
+        self._num_decoding += len(jobs)
+        builder = self._chunks.begin(window, charge, self._buffers)
+        under_way = WindowJobs(window, slot, key, builder, len(jobs))
+        for job in jobs:
+            submit(
+                partial(self._decode, builder, job, read.footers),
+                partial(self._job_ended, under_way, job),
+            )
 
-    @staticmethod
-    def _fill(
-        slot: Slot[LaneChunk[C]],
-        key: LaneKey,
-        builder: WindowBuilder[C],
-        failure: tuple[int, BaseException] | None,
+    def _job_ended(
+        self, under_way: WindowJobs[C], job: Job, _: None, error: BaseException | None
     ) -> None:
-        """Hand a window on, or of one in file order what lies before the first failure."""
-        try:
-            if failure is None:
-                slot.set((key, builder.finish()))
-            else:
-                slot.fail(failure[1], after=(key, builder.finish(num_rows=failure[0])))
-        except Exception as error:
-            slot.fail(error)
+        self._num_decoding -= 1
+        if self._num_decoding <= self._pool.num_threads + 1:
+            self._few_decoding.set()
+        under_way.ended(job, error)
 
     def _decode(
         self,
         builder: WindowBuilder[C],
-        parts: list[WindowSlice],
-        start: int,
-        placed: list[int],
+        job: Job,
         footers: dict[int, Footer],
         fetched: _FetchedFiles,
     ) -> None:
-        """Place some row groups; `placed` gets the rows of each."""
-        placed.clear()
-        for part in parts:
+        job.num_placed = 0
+        for part in job.parts:
             footer, found = footers[part.file], fetched.get(part.file)
-            place_rows(builder, part, start, self._plan, footer, self._files, found)
-            placed.append(part.num_rows)
-            start += part.num_rows
-
-
-def _jobs(slices: Sequence[WindowSlice]) -> Iterator[list[WindowSlice]]:
-    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms."""
-    job: list[WindowSlice] = []
-    nbytes = 0
-    for part in slices:
-        if job and nbytes + part.nbytes > _JOB_NBYTES:
-            yield job
-            job, nbytes = [], 0
-        job.append(part)
-        nbytes += part.nbytes
-    yield job
+            row = job.start + job.num_placed
+            place_rows(builder, part, row, self._plan, footer, self._files, found)
+            job.num_placed += part.num_rows
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

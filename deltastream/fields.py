@@ -94,13 +94,13 @@ class FieldSpec:
                     "decode_numpy_and_apply_shape and load_image_using_pil take one binary column"
                 )
         if self.decode_numpy_and_apply_shape is not None:
-            sizes = self.decode_numpy_and_apply_shape
-            are_sizes = isinstance(sizes, Iterable) and all(isinstance(n, Integral) for n in sizes)
-            if not are_sizes or not all(size > 0 for size in sizes):
+            given: Any = self.decode_numpy_and_apply_shape
+            sizes = tuple(given) if isinstance(given, Iterable) else (None,)
+            if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
                 raise OptionError(
-                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, got {sizes!r}"
+                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, got {given!r}"
                 )
-            shape = tuple(int(size) for size in sizes)
+            shape = tuple(map(int, sizes))
             if self.load_image_using_pil:
                 raise OptionError(
                     f"FieldSpec {self.target!r}: give decode_numpy_and_apply_shape or load_image_using_pil, not both"

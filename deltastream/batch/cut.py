@@ -196,15 +196,11 @@ class BatchCutter:
             return values
         try:
             return default_collate(values)
-        except TypeError as error:
-            if all(
+        except Exception as error:
+            if isinstance(error, TypeError) and all(
                 value is not None and type(value).__module__.startswith("PIL.") for value in values
             ):
                 return values
-            raise TransformError(
-                f"field {name!r}: the values of its rows do not make a batch: {error}"
-            ) from error
-        except Exception as error:
             raise TransformError(
                 f"field {name!r}: the values of its rows do not make a batch: {error}"
             ) from error

@@ -31,8 +31,6 @@ from deltastream.options import (
     DEFAULT_MEMORY_BUDGET,
     DEFAULT_SHUFFLE_NBYTES,
     DEFAULT_SHUFFLE_ROWS,
-    SEQUENTIAL_WINDOW_NBYTES,
-    WINDOWS_IN_BUDGET,
     OrderOptions,
 )
 from deltastream.pipeline import PipelineStatistics, RowsRequest
@@ -154,15 +152,8 @@ class DeltaDataset(IterableDataset[Any]):
                 open_store=partial(find_job_store, rank, num_ranks),
             ),
             fields,
-            OrderOptions(
-                batch_size,
-                shuffle,
-                seed,
-                drop_last,
-                shuffle_rows,
-                shuffle_nbytes,
-                sequential_nbytes=min(SEQUENTIAL_WINDOW_NBYTES, memory_budget // WINDOWS_IN_BUDGET),
-            ),
+            OrderOptions(batch_size, shuffle, seed, drop_last, shuffle_rows, shuffle_nbytes),
+            memory_budget,
             pad=self._topology.pads,
             row_dicts=row_dicts,
             provenance=provenance,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import get_worker_info
 
 from deltastream.batch import new_shared_memory
 from deltastream.errors import OptionError
@@ -70,7 +71,7 @@ class EpochCounter:
 
     def keep_to_process(self) -> None:
         """Count alone from here on, if this is no longer the process of the count, and none of its workers."""
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() and get_worker_info() is None:
             self._copy()
 
     def _copy(self) -> None:

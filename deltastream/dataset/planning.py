@@ -12,7 +12,7 @@ from deltastream.dataset.provenance import PROVENANCE
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
-from deltastream.options import OrderOptions
+from deltastream.options import SEQUENTIAL_WINDOW_NBYTES, WINDOWS_IN_BUDGET, OrderOptions
 from deltastream.pipeline import PlannedRows, RowsRequest, plan_rows, run_planning
 from deltastream.plan import choose_blocks
 from deltastream.storage import Storage
@@ -27,6 +27,7 @@ class BatchRequest:
     rows: RowsRequest
     fields: Sequence[FieldSpec] | None
     order: OrderOptions
+    memory_budget: int
     pad: bool
     row_dicts: bool
     provenance: bool
@@ -54,9 +55,10 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
             f"provenance=True adds {PROVENANCE!r} to a batch, which is a field's name: give it another"
         )
     order = choose_blocks(rows.live_rows, request.order)
-    if layout.row_nbytes is None:
+    if layout.row_nbytes is not None:
         # Values of varying size stay where they were decoded: to put them together would be one more copy.
-        order = replace(order, sequential_nbytes=0)
+        nbytes = min(SEQUENTIAL_WINDOW_NBYTES, request.memory_budget // WINDOWS_IN_BUDGET)
+        order = replace(order, sequential_nbytes=nbytes)
     return BatchPlan(
         rows.snapshot,
         rows.num_records,

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from torch.utils.data import get_worker_info
 from torch.utils.data._utils.worker import WorkerInfo
 
 from deltastream.dataset.cursor import Cursor
@@ -58,8 +57,7 @@ class Progress:
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start; or from a state that was just loaded and is in it."""
-        if get_worker_info() is None:
-            self._epochs.keep_to_process()
+        self._epochs.keep_to_process()
         if self._is_loaded and self._epochs.next().epoch == epoch:
             # Every training loop, and every trainer, sets the epoch that it goes on in.
             return
@@ -146,8 +144,7 @@ class Progress:
         found = describe(self._request, plan, Position(0, 0), lanes=state.lanes, pad=pad)
         check_fit(state, found, lanes=None if lanes == "auto" else lanes)
         position = position_of_state(state, plan)
-        if worker is None:
-            self._epochs.keep_to_process()
+        self._epochs.keep_to_process()
         if plan is not self.plan:
             self.plan = plan
             if worker is None:

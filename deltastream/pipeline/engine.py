@@ -69,7 +69,7 @@ class ReadEngine(Generic[C]):
 
         async def main() -> None:
             try:
-                storage = await open_storage(plan.opened_path, plan.access, pool=self.pool)
+                storage = await open_storage(plan.path, plan.access, pool=self.pool)
             except Exception as error:
                 self.channel.close(error)
                 return

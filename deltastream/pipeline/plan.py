@@ -45,16 +45,11 @@ class ReadPlan:
     order: OrderOptions
     access: StorageAccess = field(default_factory=StorageAccess, kw_only=True, compare=False)
     """How to reach the table."""
-    path: str | None = field(default=None, kw_only=True, repr=False, compare=False)
-    """The table's URI as it was given, with the secrets it may have; None: the snapshot's path on a local disk."""
+    path: str = field(kw_only=True, repr=False, compare=False)
+    """What the table is opened by: its URI as it was given, with the secrets it may have, or an absolute path."""
     footers: FooterCache = field(default_factory=FooterCache, kw_only=True, compare=False)
     buffers: KeptBuffers = field(default_factory=KeptBuffers, kw_only=True, compare=False)
     """What epochs leave for later ones."""
-
-    @property
-    def opened_path(self) -> str:
-        """What its storage is opened by."""
-        return self.snapshot.table_uri if self.path is None else self.path
 
     def epoch(self, epoch: int, *, lanes: int) -> EpochOrder:
         return EpochOrder(self.live_rows, self.order, lanes=lanes, epoch=epoch)

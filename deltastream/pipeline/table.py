@@ -76,8 +76,8 @@ class PlannedRows:
     """None: no filter, or one that every row of the files passes."""
     files: DataFiles
     selector: Selector
-    path: str | None
-    """The table's URI as it was given; None: it is on a local disk."""
+    path: str
+    """What the table is opened by once more: its URI as it was given, or its absolute path on a local disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ async def plan_rows(request: RowsRequest, storage: Storage, pool: DecodePool) ->
         row_filter,
         files,
         selector,
-        os.fspath(request.path) if files.is_remote else None,
+        os.fspath(request.path) if files.is_remote else snapshot.table_uri,
     )
 
 

@@ -49,19 +49,19 @@ def find_block(
     lane_stop: int,
     row: int,
     block_rows: int,
-    first_block_rows: int = 0,
+    first_block_rows: int,
 ) -> Block:
     """Return the block of `lane` that holds lane row `row`, by binary search in the files' epoch `starts`.
 
-    Block 0 has the files that begin in the first `first_block_rows` rows (0: as in others), each other one those of the
-    next `block_rows`.
+    Block 0 has the files that begin in the first `first_block_rows` rows, each other one those that begin in the next
+    `block_rows`.
     """
     if not 0 <= row < lane_stop - lane_start:
         raise IndexError(f"row {row} of lane {lane}, which has {lane_stop - lane_start} rows")
     # Not NumPy's: it lets the interpreter's lock go, and waits for the decode threads to have it back.
     holder = bisect_right(starts, lane_start + row) - 1
     # A file that a cut divides has its first row in this lane at the lane's start.
-    ahead = (block_rows - first_block_rows) if first_block_rows else 0
+    ahead = block_rows - first_block_rows
     index = (max(0, int(starts[holder]) - lane_start) + ahead) // block_rows
     first = bisect_left(starts, lane_start + index * block_rows - ahead)
     if index == 0:

@@ -91,5 +91,5 @@ class EpochOrder:
             lane_stop=lane_stop,
             row=row,
             block_rows=self.options.block_rows,
-            first_block_rows=self.options.first_block_rows,
+            first_block_rows=self.options.first_block_rows or self.options.block_rows,
         )

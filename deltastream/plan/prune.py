@@ -42,7 +42,7 @@ def keep_files(
     if not terms:
         # A table that is not partitioned has no columns here, and so no rows.
         return np.ones(num_files, np.bool_)
-    groups = [terms] if terms and isinstance(terms[0], tuple) else terms
+    groups = [terms] if isinstance(terms[0], tuple) else terms
     keep = np.zeros(num_files, np.bool_)
     for group in groups:
         passed = np.ones(num_files, np.bool_)

@@ -164,8 +164,8 @@ class RequestLimiter:
         asked_s = self._clock()
         await self._acquire(is_retry=is_retry)
         started_s = self._clock()
-        self._wait_s += started_s - asked_s
-        slot = Slot(started_s)
+        slot = Slot(started_s, wait_s=started_s - asked_s)
+        self._wait_s += slot.wait_s
         try:
             yield slot
         finally:
@@ -229,6 +229,8 @@ class Slot:
     """One request in flight, and what came of it."""
 
     started_s: float
+    wait_s: float
+    """How long it waited for its turn."""
     nbytes: int = 0
     has_succeeded: bool = False
     was_overloaded: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["cause_of", "without_secrets"]
+__all__ = ["cause_of", "without_secrets", "without_user"]
 
 _USER = re.compile(r"(?<=://)[^/?#@\s'\"]*@")
 _QUERY = re.compile(r"(?<!<)\?[^\s'\"<>)]+")
@@ -13,9 +13,13 @@ _HEADER = re.compile(r"(?i)\b(authorization|x-amz-security-token|cookie)(['\"]?\
 
 def without_secrets(text: str) -> str:
     """Return `text` without the user part and the query of the URLs in it, and without headers that let one in."""
-    text = _USER.sub("***@", text)
-    text = _QUERY.sub("?***", text)
+    text = _QUERY.sub("?***", without_user(text, instead="***@"))
     return _HEADER.sub(r"\1\2***", text)
+
+
+def without_user(text: str, *, instead: str = "") -> str:
+    """Return `text` without the user part of the URLs in it."""
+    return _USER.sub(instead, text)
 
 
 def cause_of(error: BaseException) -> BaseException | None:

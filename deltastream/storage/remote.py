@@ -20,14 +20,6 @@ from deltastream.types import ByteRange, ObjectInfo
 __all__ = ["RemoteStorage"]
 
 
-_PLACE_OPTIONS = (
-    "azure_storage_account_name",
-    "azure_storage_endpoint",
-    "aws_endpoint",
-    "google_base_url",
-)
-
-
 class RemoteStorage:
     """A table's folder in a bucket; other buckets that its log names are reached with the same options."""
 
@@ -109,8 +101,7 @@ class RemoteStorage:
         return self._connections[place], key
 
 
-def _place_of(store: Store) -> tuple[str, ...]:
+def _place_of(store: Store) -> tuple[object, ...]:
     """Return what one client reaches: of two accounts, or servers, each may have a container of one name."""
-    where = [store.options.get(name, "") for name in _PLACE_OPTIONS]
     host = "" if store.bucket else urlsplit(store.uri).netloc
-    return (store.protocol, store.bucket, host, *where)
+    return (store.protocol, store.bucket, host, *store.places)

@@ -188,7 +188,7 @@ class _Request:
         self._doing = doing
         self._name = name
         self._nbytes = nbytes
-        self.attempts = self._new_attempts()
+        self.attempts = Attempts(policy, nbytes=nbytes, now_s=anyio.current_time())
 
     def scope(self, timeout_s: float) -> anyio.CancelScope:
         """Return what breaks an attempt off that takes longer, or the request's end."""
@@ -208,10 +208,9 @@ class _Request:
         while True:
             client = None
             try:
-                asked_s = anyio.current_time()
                 async with self._limiter.slot(is_retry=self.attempts.number > 0) as slot:
                     # Waiting for a turn is no fault of the store's.
-                    self.attempts.waited(anyio.current_time() - asked_s)
+                    self.attempts.waited(slot.wait_s)
                     self.attempts.begin()
                     async with self._connection.client(refused=refused) as client:
                         result = await self._attempt(attempt, client.transport, slot)
@@ -250,9 +249,6 @@ class _Request:
         except TransientError as error:
             slot.was_overloaded = isinstance(error, _NoAnswerError) or error.status in _OVERLOADED
             raise
-
-    def _new_attempts(self) -> Attempts:
-        return Attempts(self._policy, nbytes=self._nbytes, now_s=anyio.current_time())
 
     def _failed(self, error: OSError) -> StorageError:
         number = self.attempts.number

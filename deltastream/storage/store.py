@@ -27,6 +27,9 @@ class Credentials:
             )
 
 
+_PLACES = ("endpoint", "account_name")
+"""How the names of options end that say which server or account a bucket belongs to."""
+
 CredentialsCallback: TypeAlias = Callable[[], Credentials]
 """Called in a thread, before the first request and again shortly before what it gave last ends."""
 
@@ -48,3 +51,13 @@ class Store:
     fsspec_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What only fsspec's file system takes, under its names."""
     credentials: CredentialsCallback | None = field(default=None, repr=False)
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The options that say which server or account the bucket belongs to, sorted. No secret is among them."""
+        texts = {k: v for k, v in self.fsspec_options.items() if type(v) is str}
+        return sorted(
+            (name, value)
+            for name, value in {**self.options, **texts}.items()
+            if name.removesuffix("_url").endswith(_PLACES)
+        )

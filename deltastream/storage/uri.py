@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
 from deltastream.errors import OptionError
 from deltastream.storage.aliases import Claim
+from deltastream.storage.redact import without_user
 
 __all__ = ["Location", "is_uri", "parse_uri", "quoted"]
 
@@ -30,7 +31,6 @@ _AZURE_HTTPS_DOMAIN = re.compile(
     r"|fabric\.microsoft\.com|storage\.azure\.net",
     re.IGNORECASE,
 )
-_USER = re.compile(r"(?<=//)[^/@]*@")
 _HOME_DOMAIN = "core.windows.net"
 _IN_THE_URI = "the table's URI"
 
@@ -92,7 +92,7 @@ def parse_uri(uri: str) -> Location | str:
     if protocol not in ("s3", "az", "gs"):
         shown = f"{name}://{_host(parts)}{parts.path}".rstrip("/")
         # Chained file systems: each may have user information of its own.
-        return Location(protocol, "", uri, _USER.sub("", shown))
+        return Location(protocol, "", uri, without_user(shown))
     if "@" in parts.netloc:
         raise OptionError(
             f"a URI of {name}:// has no user information: give secrets as storage_options"

@@ -51,9 +51,9 @@ def test_who_asks_again_is_the_next_and_who_asks_first_waits_for_its_turn() -> N
         async with anyio.create_task_group() as tasks, limiter.slot():
             for name in ("first", "second"):
                 tasks.start_soon(ask, name)
-            await anyio.sleep(0.01)
+            await anyio.wait_all_tasks_blocked()
             tasks.start_soon(lambda: ask("again", is_retry=True))
-            await anyio.sleep(0.01)
+            await anyio.wait_all_tasks_blocked()
 
     anyio.run(main)
     assert order == ["again", "first", "second"]

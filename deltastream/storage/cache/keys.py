@@ -9,9 +9,6 @@ from deltastream.types import ByteRange
 
 __all__ = ["range_key"]
 
-_PLACES = ("endpoint", "account_name")
-"""How the names of options end that say which server or account a bucket belongs to."""
-
 
 def range_key(
     store: Store, path: str, *, identity: str, object_nbytes: int | None, byte_range: ByteRange
@@ -22,11 +19,5 @@ def range_key(
 
     No secret is part of it: options count only where they name an endpoint or an account.
     """
-    options = {**store.options, **{k: v for k, v in store.fsspec_options.items() if type(v) is str}}
-    places = sorted(
-        (name, value)
-        for name, value in options.items()
-        if name.removesuffix("_url").endswith(_PLACES)
-    )
-    found = [store.protocol, store.bucket, places, path, identity, object_nbytes]
+    found = [store.protocol, store.bucket, store.places, path, identity, object_nbytes]
     return json.dumps([*found, byte_range.start, byte_range.stop]).encode()

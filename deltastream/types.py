@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,7 +56,7 @@ def column_mapping(
     return mode.lower() if is_supported else "none"
 
 
-DecodeColumns: TypeAlias = Callable[[Sequence[str], Collection[str]], Mapping[str, pa.Array]]
+DecodeColumns: TypeAlias = Callable[[tuple[str, ...], frozenset[str]], Mapping[str, pa.Array]]
 """``decode(names, whole)`` gives the wanted rows of some columns of a row group.
 
 Columns in `whole` may come with all rows of the row group instead, where to drop some would be a copy: then they are of

@@ -51,7 +51,7 @@ class _RowsBuilder:
         context: FileContext,
         row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
-        columns = decode(self._schema.names, ())
+        columns = decode(tuple(self._schema.names), frozenset())
         arrays = [_as_type(columns[field.name], field.type) for field in self._schema]
         if arrays:
             self._batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)

@@ -14,6 +14,7 @@ from deltastream.batch.allocate import AnyArray, allocate
 from deltastream.batch.convert import convert
 from deltastream.batch.groups import ColumnGroups, FieldRead
 from deltastream.batch.layout import Field
+from deltastream.batch.numbers import stored_numbers
 from deltastream.batch.place import Placement, placement
 from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
@@ -44,9 +45,8 @@ class Chunk:
 class ChunkBuilder:
     """Collects the decoded row groups of one window; `add` runs in the decode pool, several at once.
 
-    Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. Of a row
-    group in file order that is a window alone, what is too large to be copied while it is hot stays where it was
-    decoded.
+    Columns are decoded a few at a time and copied, once, to their places in one buffer for all tensor fields. A row
+    group in file order that is a window alone stays where it was decoded, but for what is stacked.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class ChunkBuilder:
         self._start = start
         self._stop = stop
         self._memory = memory
+        self._copied = ColumnMemory(memory, keeps=False)
+        self._kept = ColumnMemory(memory, keeps=True)
         self._transform_slots = transform_slots
         self._stopped = stopped
         self._lock = Lock()
@@ -98,20 +100,20 @@ class ChunkBuilder:
         for group in self._groups.of(places.num_rows):
             columns = decode(group.columns, group.may_be_whole)
             for read in group.reads:
+                memory = self._copied if read.is_copied else self._kept
+                if read.stored is not None and not (column := columns[read.columns[0]]).null_count:
+                    values = stored_numbers(column, read.stored, memory)
+                    self._put(read, read.field.target, values, places, stacks)
+                    continue
                 arrays = [columns[name] for name in read.columns]
-                for name, values in self._convert(read, arrays, context, row_numbers):
-                    if read.index is None:
-                        self._place(read.field, name, values, places)
-                    else:
-                        if name not in stacks:
-                            stacks[name] = self._stack(name, places)
-                        assert isinstance(values, np.ndarray)
-                        stacks[name].put(read.index, values)
+                for name, made in self._convert(read, arrays, memory, context, row_numbers):
+                    self._put(read, name, made, places, stacks)
 
     def _convert(
         self,
         read: FieldRead,
         columns: list[pa.Array],
+        memory: ColumnMemory,
         context: FileContext,
         row_numbers: RowNumbers,
     ) -> Iterator[tuple[str, AnyArray | RaggedRows]]:
@@ -123,16 +125,29 @@ class ChunkBuilder:
                 values = row_values(columns, field.spec, context, row_numbers, self._stopped.is_set)
             yield field.target, values
             return
-        memory = ColumnMemory(self._memory, keeps=not read.is_copied)
         converted, mask = convert(columns[0], field, read.index or 0, memory, context)
         yield field.target, converted
         if mask is not None:
             yield field.mask, mask
 
-    def _stack(self, name: str, places: Placement) -> Stack:
-        target = self._arrays[name]
-        assert isinstance(target, np.ndarray)
-        return Stack(target, places, self._memory.scratch)
+    def _put(
+        self,
+        read: FieldRead,
+        name: str,
+        values: AnyArray | RaggedRows,
+        places: Placement,
+        stacks: dict[str, Stack],
+    ) -> None:
+        if read.index is None:
+            self._place(read.field, name, values, places)
+            return
+        stack = stacks.get(name)
+        if stack is None:
+            target = self._arrays[name]
+            assert isinstance(target, np.ndarray)
+            stack = stacks[name] = Stack(target, places, self._memory.scratch)
+        assert isinstance(values, np.ndarray)
+        stack.put(read.index, values)
 
     def _place(
         self, field: Field, name: str, values: AnyArray | RaggedRows, places: Placement
@@ -166,11 +181,7 @@ class ChunkBuilder:
                 return
             if self._make_positions is not None:
                 self._positions = self._make_positions()
-            copied = [
-                field
-                for field in self._layout.fields
-                if self._groups.is_copied(field, self._num_rows)
-            ]
+            copied = [field for field in self._layout.fields if self._groups.is_copied(field)]
             tensors = [tensor for field in copied for tensor in field.tensors]
             self._arrays.update(allocate(tensors, self._num_rows, self._memory.take))
             for field in copied:

@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["bfloat16_bits", "holds", "number_dtype", "output_dtype", "stored_number"]
+__all__ = [
+    "bfloat16_bits",
+    "holds",
+    "is_stored_as_numbers",
+    "number_dtype",
+    "output_dtype",
+    "stored_number",
+]
 
 _DECIMAL_INT64_DIGITS = 18
 
@@ -32,6 +39,16 @@ def number_dtype(type_: pa.DataType, *, floats: bool = False) -> np.dtype[np.gen
         if type_.precision <= _DECIMAL_INT64_DIGITS:
             return np.dtype(np.int64)
     return None
+
+
+def is_stored_as_numbers(type_: pa.DataType) -> bool:
+    """Say whether a column's values lie in memory as `number_dtype` says: not as bits, nor as decimals of 16 bytes."""
+    return bool(
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_date32(type_)
+        or pa.types.is_timestamp(type_)
+    )
 
 
 def output_dtype(name: str, source: np.dtype[np.generic]) -> np.dtype[np.generic] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.numbers import converts
-from deltastream.options import HOT_NBYTES, KEPT_NBYTES
+from deltastream.options import HOT_NBYTES
 
 __all__ = ["ColumnGroup", "ColumnGroups", "FieldRead"]
 
@@ -21,30 +24,27 @@ class FieldRead:
     index: int | None
     is_copied: bool
     """Whether the values are copied to memory of the window; otherwise the decoded memory is kept."""
+    columns: tuple[str, ...] = dataclasses.field(init=False)
+    stored: np.dtype[np.generic] | None = dataclasses.field(init=False)
+    """The dtype of the field's numbers, where a column without nulls has them as they lie in memory."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.field.columns if self.index is None else (self.field.columns[self.index],)
+    def __post_init__(self) -> None:
+        # Not properties: what a column needs of Python leaves the cache while the next one is decoded.
+        columns = self.field.columns
+        object.__setattr__(
+            self, "columns", columns if self.index is None else (columns[self.index],)
+        )
+        object.__setattr__(self, "stored", _stored_dtype(self.field, self.index or 0))
 
     @property
     def row_nbytes(self) -> int | None:
         """Decoded bytes of a row, None where they vary."""
-        field = self.field
-        if field.dtype is None or field.kind == "ragged":
+        dtype = self.field.dtype
+        if dtype is None or self.field.kind == "ragged":
             return None
         if self.index is not None:
-            return field.dtypes[self.index].itemsize
-        return field.dtype.itemsize * prod(field.shape)
-
-    @property
-    def is_only_copied(self) -> bool:
-        """Whether a column's numbers are copied as they were decoded, unless there are nulls."""
-        field = self.field
-        return (
-            self.is_copied
-            and field.kind in ("number", "stack")
-            and not converts(field, field.dtypes[self.index or 0])
-        )
+            return self.field.dtypes[self.index].itemsize
+        return dtype.itemsize * prod(self.field.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ColumnGroup:
     @staticmethod
     def of(reads: list[FieldRead]) -> ColumnGroup:
         names = [name for read in reads for name in read.columns]
-        others = {name for read in reads if not read.is_only_copied for name in read.columns}
+        others = {name for read in reads if not _may_be_whole(read) for name in read.columns}
         return ColumnGroup(tuple(reads), tuple(dict.fromkeys(names)), frozenset(names) - others)
 
 
@@ -73,15 +73,9 @@ class ColumnGroups:
         self._copies_all = copies_all
         self._last: tuple[int, tuple[ColumnGroup, ...]] = (-1, ())
 
-    def is_copied(self, field: Field, num_rows: int) -> bool:
-        """Say whether a field's values are copied to memory of the window; otherwise the decoded memory is kept.
-
-        Numbers are copied though they could be kept, where a column of them is still in the cache: decoding it all at
-        once, into new memory, costs more.
-        """
-        if self._copies_all or field.kind == "stack":
-            return True
-        return field.kind == "number" and (field.row_nbytes or 0) * num_rows < KEPT_NBYTES
+    def is_copied(self, field: Field) -> bool:
+        """Say whether a field's values are copied to memory of the window; otherwise the decoded memory is kept."""
+        return self._copies_all or field.kind == "stack"
 
     def of(self, num_rows: int) -> tuple[ColumnGroup, ...]:
         """Return the reads of a slice of `num_rows` rows, in the order of the fields, in groups.
@@ -117,9 +111,26 @@ class ColumnGroups:
 
     def _reads(self, num_rows: int) -> Iterator[FieldRead]:
         for field in self.layout.fields:
-            is_copied = self.is_copied(field, num_rows)
+            is_copied = self.is_copied(field)
             if field.kind == "stack":
                 for index in range(len(field.columns)):
                     yield FieldRead(field, index, is_copied)
             else:
                 yield FieldRead(field, None, is_copied)
+
+
+def _stored_dtype(field: Field, index: int) -> np.dtype[np.generic] | None:
+    if field.kind not in ("number", "stack") or field.has_mask or len(field.paths[index]) > 1:
+        return None
+    dtype = field.dtypes[index]
+    return dtype if field.are_stored[index] and not converts(field, dtype) else None
+
+
+def _may_be_whole(read: FieldRead) -> bool:
+    """Say whether a column's numbers are copied as they were decoded, unless there are nulls."""
+    field = read.field
+    return (
+        read.is_copied
+        and field.kind in ("number", "stack")
+        and not converts(field, field.dtypes[read.index or 0])
+    )

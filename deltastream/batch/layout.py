@@ -45,6 +45,8 @@ class Field:
     shape: tuple[int, ...] = ()
     dtypes: tuple[np.dtype[np.generic], ...] = ()
     """Of the numbers of each column, as they are decoded."""
+    are_stored: tuple[bool, ...] = ()
+    """Of each column, whether its values without nulls are such numbers as they lie in memory."""
     form: RaggedForm = "list"
     """Of a ragged field."""
     is_second: bool = False

@@ -13,7 +13,7 @@ from deltastream.engine.buffers import ColumnMemory
 from deltastream.errors import SchemaError
 from deltastream.types import FileContext
 
-__all__ = ["convert_dtype", "converts", "numbers", "validity"]
+__all__ = ["convert_dtype", "converts", "numbers", "stored_numbers", "validity"]
 
 _EXACT_FLOAT_DIGITS = 15
 """Integers of so many decimal digits are float64 without rounding, and so is ``10 ** scale``."""
@@ -93,25 +93,29 @@ def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory)
     if pa.types.is_decimal(column.type) and dtype.kind == "f":
         return _decimal_floats(column, memory)
     if column.type.bit_width == 8 * dtype.itemsize:
-        return _view(column, dtype, memory)
+        return stored_numbers(column, dtype, memory)
     if dtype == np.bool_:
         bits = np.frombuffer(column.buffers()[1], np.uint8)
         stop = column.offset + len(column)
         return np.unpackbits(bits, count=stop, bitorder="little")[column.offset :].view(np.bool_)
-    words = _view(column, dtype, memory, width=column.type.bit_width // 8)
+    words = stored_numbers(column, dtype, memory, width=column.type.bit_width // 8)
     # A decimal of at most 18 digits: the low word of the two holds the whole value, sign included.
     return np.ascontiguousarray(words[::2])
 
 
-def _view(
+def stored_numbers(
     column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory, width: int | None = None
 ) -> AnyArray:
-    """View the value buffer of a column of fixed width, writable: decoded memory belongs to this reader alone."""
+    """View the values of a column of fixed width, writable: decoded memory belongs to this reader alone.
+
+    `width`: bytes of a value, if they are not those of `dtype`.
+    """
     width = dtype.itemsize if width is None else width
-    if len(column) == 0:
+    num_rows = len(column)
+    if num_rows == 0:
         return np.empty(0, dtype)
     buffer = column.buffers()[1]
-    return memory.view(column.offset * width, len(column) * width, buffer).view(dtype)
+    return memory.view(column.offset * width, num_rows * width, buffer).view(dtype)
 
 
 def _decimal_floats(column: pa.Array, memory: ColumnMemory) -> npt.NDArray[np.float64]:

@@ -99,5 +99,7 @@ def placement(
 
 def _items(rows: AnyArray) -> AnyArray:
     """View ``[n, *shape]`` as ``[n]`` items of one row each."""
+    if rows.ndim == 1 and rows.dtype.itemsize in _WORDS:
+        return rows
     nbytes = rows.dtype.itemsize * prod(rows.shape[1:])
     return rows.reshape(len(rows), -1).view(_WORDS.get(nbytes, f"V{nbytes}")).reshape(len(rows))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from deltastream.batch.dtypes import number_dtype, output_dtype
+from deltastream.batch.dtypes import is_stored_as_numbers, number_dtype, output_dtype
 from deltastream.batch.layout import Field, Layout
 from deltastream.batch.lengths import common_lengths, number_lists
 from deltastream.batch.sources import Source, expand, is_struct, name_source
@@ -54,7 +54,8 @@ def resolve_layout(
 
 def _field(source: Source, kind: str, **options: object) -> Field:
     paths = tuple(path for path, _ in source.columns)
-    return Field(source.spec, kind, paths, source.keys, **options)  # type: ignore[arg-type]
+    are_stored = tuple(is_stored_as_numbers(type_) for _, type_ in source.columns)
+    return Field(source.spec, kind, paths, source.keys, are_stored=are_stored, **options)  # type: ignore[arg-type]
 
 
 def _check_names(fields: Sequence[Field]) -> None:

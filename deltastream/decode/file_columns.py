@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import pyarrow as pa
@@ -19,6 +19,19 @@ from deltastream.errors import FileCorruptError, UnsupportedFeatureError
 from deltastream.types import FileContext
 
 __all__ = ["FileColumns", "find_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """What is read of a file for some wanted columns."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    """The columns that are read, by their place among all that are, sorted."""
+    may_be_whole: frozenset[int]
+    """Of these the ones that may come with all rows."""
+    is_identity: bool
+    """Whether the columns that are read are the wanted ones, one by one and in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +52,33 @@ class FileColumns:
     """Of the leaves those whose values have no fixed width, or not one for each row."""
     row_nbytes: int
     """Bytes of a row in the others."""
+    _parts: dict[tuple[tuple[str, ...], frozenset[str]], FilePart] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def leaves(self) -> tuple[int, ...]:
         """All leaves to read, sorted."""
         return tuple(chain.from_iterable(self.column_leaves))
 
-    def places_of(self, names: Sequence[str]) -> list[int]:
-        """Return which columns are read for some wanted ones, by their place among those that are, sorted."""
-        return sorted({self.found[name][0] for name in names if name in self.found})
+    def part(self, names: tuple[str, ...], whole: frozenset[str]) -> FilePart:
+        """Return what is read for some wanted columns; `whole`: see `DecodeColumns`."""
+        part = self._parts.get((names, whole))
+        if part is None:
+            part = self._parts[names, whole] = self._find_part(names, whole)
+        return part
 
-    def unconverted_places(self, names: Collection[str]) -> set[int]:
-        """Return which columns that are read are some wanted ones as they are."""
-        found = (self.found[name] for name in names if name in self.found)
-        return {place for place, node in found if node.is_identity}
+    def _find_part(self, names: tuple[str, ...], whole: frozenset[str]) -> FilePart:
+        found = {name: self.found[name] for name in names if name in self.found}
+        in_order = [place for place, _ in found.values()]
+        places = tuple(sorted(set(in_order)))
+        unconverted = {name: place for name, (place, node) in found.items() if node.is_identity}
+        return FilePart(
+            names=names,
+            places=places,
+            may_be_whole=frozenset(unconverted[name] for name in whole if name in unconverted),
+            is_identity=tuple(in_order) == places and tuple(unconverted) == names,
+        )
 
     def conform(
         self,

@@ -14,7 +14,6 @@ from deltastream.decode.chunk_sizes import BUFFER_NBYTES, check_chunks, measure_
 from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
-from deltastream.options import KEPT_NBYTES
 from deltastream.selection import RowSelection
 from deltastream.types import ByteRange, FileContext, RowGroupSizes
 
@@ -46,11 +45,6 @@ class Footer:
     def drops_rows(self, row_group: int) -> bool:
         """Say whether a row group has rows that do not live."""
         return bool(self.sizes.num_rows[row_group] < self.decoded.num_rows[row_group])
-
-    def has_large_chunks(self, row_group: int) -> bool:
-        """Say whether a column of a row group, on average, is too large to be copied while it is hot."""
-        num_columns = max(1, len(self.columns.column_leaves))
-        return bool(self.decoded.nbytes[row_group] >= num_columns * KEPT_NBYTES)
 
     def live_rows(self, row_group: int, start: int, stop: int) -> npt.NDArray[np.int64] | range:
         """Return the rows of a row group, counted from its first, that are its live rows ``[start, stop)``."""

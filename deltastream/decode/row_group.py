@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ class RowGroupDecoder:
             raise self._damaged(error) from error
 
     def decode(
-        self, names: Sequence[str] | None = None, whole: Collection[str] = ()
+        self, names: tuple[str, ...] | None = None, whole: frozenset[str] = frozenset()
     ) -> dict[str, pa.Array]:
         """Return the rows of some columns; None: of all that are wanted. `whole`: see `DecodeColumns`.
 
@@ -79,21 +79,22 @@ class RowGroupDecoder:
             FileCorruptError: The bytes do not decode, or not into as many rows as the footer says, or a value does
                 not fit its column's type.
         """
-        wanted = list(self._columns.targets) if names is None else names
-        places = self._columns.places_of(wanted)
-        may_be_whole = self._columns.unconverted_places(whole)
+        part = self._columns.part(tuple(self._columns.targets) if names is None else names, whole)
         # What is copied is copied while it is in the cache, and the row group is never held whole.
-        parts = self._parts(places) if self._rows.copies else [places]
-        decoded: dict[int, pa.Array] = {}
-        for part in parts:
-            if part:
-                for place, column in zip(part, self._decode(part), strict=True):
-                    decoded[place] = self._rows.take(column, may_be_whole=place in may_be_whole)
+        runs = self._divide(part.places) if self._rows.copies else [part.places]
+        decoded = {
+            place: self._rows.take(column, may_be_whole=place in part.may_be_whole)
+            for places in runs
+            if places
+            for place, column in zip(places, self._decode(places), strict=True)
+        }
+        if part.is_identity:
+            return dict(zip(part.names, decoded.values(), strict=True))
         return self._columns.conform(
-            wanted, decoded, self._partition, self._num_live, self._context
+            part.names, decoded, self._partition, self._num_live, self._context
         )
 
-    def _decode(self, places: list[int]) -> list[pa.Array]:
+    def _decode(self, places: tuple[int, ...]) -> list[pa.Array]:
         """Return columns of the file, by their places; each is made of the leaves that are wanted."""
         leaves = [leaf for place in places for leaf in self._columns.column_leaves[place]]
         try:
@@ -101,7 +102,7 @@ class RowGroupDecoder:
             table = self._reader.read_row_group(
                 self._row_group, column_indices=leaves, use_threads=False
             )
-            columns = [_one_chunk(column) for column in table.columns]
+            columns = [_one_chunk(column) for column in table.itercolumns()]
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(error) from error
         if table.num_rows != self._num_rows:
@@ -110,7 +111,7 @@ class RowGroupDecoder:
             )
         return columns
 
-    def _parts(self, places: list[int]) -> list[list[int]]:
+    def _divide(self, places: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Divide columns into runs of about `HOT_NBYTES`, so that reading many costs no more."""
         size = max(1, len(self._columns.column_leaves) * HOT_NBYTES // max(1, self._nbytes))
         return [places[i : i + size] for i in range(0, len(places), size)]

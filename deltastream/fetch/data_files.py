@@ -68,10 +68,8 @@ class DataFiles(Protocol):
         """Return what was fetched."""
         ...
 
-    def open(
-        self, file: int, fetched: Fetched | None = None, *, mapped: bool = True
-    ) -> pa.NativeFile:
-        """Open what was fetched of a file, or a local one where it lies: as a map, or to be read in pieces.
+    def open(self, file: int, fetched: Fetched | None = None) -> pa.NativeFile:
+        """Open what was fetched of a file, or a map of a local one.
 
         Raises:
             FileMissingError: It is gone.

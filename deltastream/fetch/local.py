@@ -20,9 +20,8 @@ __all__ = ["LocalFiles"]
 class LocalFiles:
     """Opens the snapshot's files by their index in it. `open` blocks: call it in the decode pool.
 
-    Reading a column chunk just before it is decoded costs less than the page faults of a map, as long as the chunk
-    stays in the cache until then. A map, made for each row group and dropped after it, costs no copy; its pages belong
-    to the page cache, so they are no part of the process's own memory.
+    A map, made for each row group and dropped after it, costs no copy; its pages belong to the page cache, so they are
+    no part of the process's own memory.
     """
 
     is_remote = False
@@ -65,10 +64,8 @@ class LocalFiles:
         """Return None: the file is opened where it lies."""
         return None
 
-    def open(
-        self, file: int, fetched: Fetched | None = None, *, mapped: bool = True
-    ) -> pa.NativeFile:
-        """Open a file: as a map, or to be read in pieces.
+    def open(self, file: int, fetched: Fetched | None = None) -> pa.NativeFile:
+        """Map a file.
 
         Raises:
             FileMissingError: It is gone.
@@ -79,7 +76,7 @@ class LocalFiles:
             raise ReadError(f"{self.context(file, stage='open')}: not a local file")
         expected = int(self._nbytes[file])
         try:
-            source = pa.memory_map(path) if mapped else pa.OSFile(path)
+            source = pa.memory_map(path)
         except FileNotFoundError as error:
             raise file_missing(self.context(file, stage="open")) from error
         except OSError as error:

@@ -132,9 +132,7 @@ class RemoteFiles:
             raise failures[0]
         return Fetched(int(self._nbytes[file]), parts)
 
-    def open(
-        self, file: int, fetched: Fetched | None = None, *, mapped: bool = True
-    ) -> pa.NativeFile:
+    def open(self, file: int, fetched: Fetched | None = None) -> pa.NativeFile:
         """Open what was fetched of a file."""
         assert fetched is not None
         return fetched.open()

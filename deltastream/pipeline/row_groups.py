@@ -29,8 +29,7 @@ def place_rows(
     # Its live rows, by their number in the row group; errors call them by it, too.
     numbers = footer.live_rows(part.row_group, part.start, part.stop)
     rows = slice(start, start + part.num_rows)
-    mapped = footer.has_large_chunks(part.row_group)
-    with files.open(part.file, fetched, mapped=mapped) as source:
+    with files.open(part.file, fetched) as source:
         decoder = RowGroupDecoder(
             source,
             footer,

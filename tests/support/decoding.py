@@ -18,7 +18,7 @@ def decode_row_group(
     decoder = RowGroupDecoder(source, footer, row_group, partition, **options)
     columns = decoder.decode()
     for name, column in columns.items():
-        alone = decoder.decode([name])[name]
+        alone = decoder.decode((name,))[name]
         # A NaN is not equal to itself.
         assert alone.equals(column) or repr(alone.to_pylist()) == repr(column.to_pylist())
     return columns

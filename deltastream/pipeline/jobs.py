@@ -14,7 +14,10 @@ from deltastream.plan import Window, WindowSlice
 __all__ = ["Job", "WindowJobs", "divide"]
 
 _JOB_NBYTES = 2 << 20
-"""Decoded bytes of the row groups of one job: at least 2 ms of work."""
+"""Decoded bytes of the row groups of one job, at most, unless it is one: at least 2 ms of work."""
+
+_MIN_JOB_NBYTES = 1 << 18
+"""Smaller jobs would cost more in hops than threads that end together gain."""
 
 
 @dataclass(slots=True)
@@ -28,16 +31,23 @@ class Job:
     """Rows that were decoded so far."""
 
 
-def divide(slices: Sequence[WindowSlice]) -> list[Job]:
-    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms."""
+def divide(slices: Sequence[WindowSlice], num_threads: int) -> list[Job]:
+    """Divide a window into jobs: small row groups together, since each hop between threads costs 0.1 ms.
+
+    The last of them are the smallest, so that all threads end at about the same time: a window that is the whole epoch
+    is waited for.
+    """
+    left = sum(part.nbytes for part in slices)
     jobs: list[Job] = []
-    nbytes = start = 0
+    nbytes = max_nbytes = start = 0
     for part in slices:
-        if not jobs or nbytes + part.nbytes > _JOB_NBYTES:
+        if not jobs or nbytes + part.nbytes > max_nbytes:
             jobs.append(Job([], start))
             nbytes = 0
+            max_nbytes = min(_JOB_NBYTES, max(_MIN_JOB_NBYTES, left // num_threads))
         jobs[-1].parts.append(part)
         nbytes += part.nbytes
+        left -= part.nbytes
         start += part.num_rows
     return jobs
 

@@ -122,7 +122,7 @@ class Reader(Generic[C]):
                     else:
                         await self._wait_for_threads()
                         charge = await self._budget.acquire(self._estimate(read))
-                        jobs = divide(read.window.slices)
+                        jobs = divide(read.window.slices, self._pool.num_threads)
                         self._read_window(key, read, charge, jobs, self._submit)
                     lane.prefetch()
         except Exception as error:
@@ -175,7 +175,7 @@ class Reader(Generic[C]):
     ) -> None:
         """Begin to fetch the window's row groups as soon as the budget has room for them, encoded and decoded."""
         await ahead.wait_for_room()
-        jobs = divide(read.window.slices)
+        jobs = divide(read.window.slices, self._pool.num_threads)
         fetches = [ahead.plan(job.parts, read.footers) for job in jobs]
         nbytes = sum(fetch.nbytes for fetch in fetches)
         charge = await self._budget.acquire(self._estimate(read) + nbytes)

@@ -138,7 +138,8 @@ class ByteBudget:
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(
             self._max_nbytes,
-            self._used_nbytes,
+            # Changes are added up when something is asked for.
+            self._used_nbytes + sum(self._changes.copy()),
             self._peak_nbytes,
             self._num_waits,
             self._num_forced,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic
 
@@ -15,10 +15,10 @@ from deltastream.engine.buffers import BufferPool
 from deltastream.engine.channel import Channel
 from deltastream.engine.pool import DecodePool
 from deltastream.engine.slots import OrderedSlots
-from deltastream.errors import FileCorruptError, ReadError
-from deltastream.fetch import DataFiles, DeletionVectors, Fetched, FetchStatistics, open_data_files
-from deltastream.options import MAX_REFETCHES
+from deltastream.errors import ReadError
+from deltastream.fetch import DataFiles, DeletionVectors, FetchStatistics, open_data_files
 from deltastream.pipeline.ahead import FetchAhead
+from deltastream.pipeline.fetched_job import Decode, Done, FetchedFiles, FetchedJob
 from deltastream.pipeline.footer_source import FooterSource
 from deltastream.pipeline.footers import FooterReader
 from deltastream.pipeline.jobs import Job, WindowJobs, divide
@@ -33,10 +33,7 @@ from deltastream.storage import Storage
 
 __all__ = ["Reader"]
 
-_FetchedFiles = Mapping[int, Fetched | None]
-_NOT_FETCHED: _FetchedFiles = {}
-_Decode = Callable[[_FetchedFiles], None]
-_Done = Callable[[None, BaseException | None], None]
+_NOT_FETCHED: FetchedFiles = {}
 
 
 class Reader(Generic[C]):
@@ -184,34 +181,20 @@ class Reader(Generic[C]):
         charge.reduce(nbytes)
         waiting = iter(fetches)
 
-        def submit(decode: _Decode, done: _Done) -> None:
-            fetch = next(waiting)
-            refetches = iter(range(MAX_REFETCHES))
-
-            def ended(_: None, error: BaseException | None) -> None:
-                encoded.reduce(fetch.nbytes)
-                ahead.decoded(fetch)
-                done(None, error)
-
-            def decoded(_: None, error: BaseException | None) -> None:
-                if isinstance(error, FileCorruptError) and next(refetches, None) is not None:
-                    # A byte may have become another on its way; what was placed is placed once more.
-                    ahead.decoded(fetch)
-                    ahead.start(tasks, fetch, arrived, afresh=True)
-                else:
-                    ended(None, error)
-
-            def arrived(fetched: _FetchedFiles, error: Exception | None) -> None:
-                if error is None:
-                    self._pool.submit(partial(decode, fetched), decoded)
-                else:
-                    ended(None, error)
-
-            ahead.start(tasks, fetch, arrived)
+        def submit(decode: Decode, done: Done) -> None:
+            FetchedJob(
+                next(waiting),
+                decode,
+                done,
+                ahead=ahead,
+                tasks=tasks,
+                pool=self._pool,
+                encoded=encoded,
+            ).start()
 
         self._read_window(key, read, charge, jobs, submit)
 
-    def _submit(self, decode: _Decode, done: _Done) -> None:
+    def _submit(self, decode: Decode, done: Done) -> None:
         self._pool.submit(partial(decode, _NOT_FETCHED), done)
 
     def _read_window(
@@ -220,7 +203,7 @@ class Reader(Generic[C]):
         read: WindowRead,
         charge: Charge,
         jobs: Sequence[Job],
-        submit: Callable[[_Decode, _Done], object],
+        submit: Callable[[Decode, Done], object],
     ) -> None:
         """Give the window's row groups to the decode pool."""
         window, slot = read.window, self._slots.reserve()
@@ -248,7 +231,7 @@ class Reader(Generic[C]):
         builder: WindowBuilder[C],
         job: Job,
         footers: dict[int, Footer],
-        fetched: _FetchedFiles,
+        fetched: FetchedFiles,
     ) -> None:
         job.num_placed = 0
         for part in job.parts:

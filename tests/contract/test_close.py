@@ -24,6 +24,7 @@ from deltastream import (
 )
 from deltastream.engine.kept_buffers import BufferMemory, KeptBuffers
 from tests.support.loaders import row_ids
+from tests.support.memory import serve_tables
 from tests.support.tables import write_files, write_numbered
 
 NUM_ROWS = 2000
@@ -265,6 +266,26 @@ def test_iterators_that_were_left_early_leave_no_memory_behind(
         leave_early()
     gc.collect()
     assert used_nbytes() - before < 1 << 20
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_windows_that_were_used_up_need_no_collector_to_give_their_memory_back(
+    large_table: Path, monkeypatch: pytest.MonkeyPatch, is_remote: bool, shuffle: bool
+) -> None:
+    if is_remote:
+        serve_tables(monkeypatch, t=large_table)
+    path = "test://t" if is_remote else large_table
+    data = DeltaDataset(path, batch_size=1 << 10, shuffle=shuffle, lanes=1)
+    list(data)
+    gc.collect()
+    gc.disable()
+    try:
+        batches = iter(data)
+        assert sum(len(batch["x"]) for batch in batches) == 1 << 22
+        assert data.statistics().budget.used_nbytes == 0
+    finally:
+        gc.enable()
 
 
 def used_nbytes() -> int:

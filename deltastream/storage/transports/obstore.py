@@ -6,6 +6,7 @@ import builtins
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from deltastream.storage.transport import (
@@ -14,6 +15,7 @@ from deltastream.storage.transport import (
     Response,
     TransientError,
 )
+from deltastream.storage.transports.pace import Pace
 from deltastream.storage.transports.translate import (
     describe,
     not_found,
@@ -22,9 +24,6 @@ from deltastream.storage.transports.translate import (
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["ObstoreTransport", "open_obstore"]
-
-_CHUNK_NBYTES = 256 << 10
-"""Bytes that a body gives at once, but at its end: at the slowest rate that is waited for they take a second."""
 
 _PAGE_NAMES = 1000
 
@@ -46,6 +45,7 @@ class ObstoreTransport:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._pace = Pace()
 
     def __repr__(self) -> str:
         return f"<ObstoreTransport {type(self._client).__name__}>"
@@ -57,7 +57,14 @@ class ObstoreTransport:
             answer = await self._client.get_async(path, options=asked)
         except Exception as error:
             raise _translate(error, path) from error
-        yield _ObstoreResponse(answer, path)
+        began_s = monotonic()
+        response = _ObstoreResponse(answer, path, chunk_nbytes=self._pace.chunk_nbytes())
+        try:
+            yield response
+        except BaseException:
+            self._pace.broke_off()
+            raise
+        self._pace.came(response.nbytes, monotonic() - began_s)
 
     async def list(
         self, folder: str, *, after: str = ""
@@ -90,19 +97,21 @@ class ObstoreTransport:
 
 
 class _ObstoreResponse:
-    def __init__(self, answer: Any, path: str) -> None:
+    def __init__(self, answer: Any, path: str, *, chunk_nbytes: int) -> None:
         meta = answer.meta
         self.start: int = answer.range[0]
         self.object_nbytes: int | None = meta["size"]
         self.etag: str | None = meta["e_tag"]
-        self._body = answer.stream(min_chunk_size=_CHUNK_NBYTES)
+        self._body = answer.stream(min_chunk_size=chunk_nbytes)
         self._path = path
+        self.nbytes = 0
 
     async def read_some(self) -> Buffer:
         try:
             data = await anext(self._body, b"")
         except Exception as error:
             raise _translate(error, self._path) from error
+        self.nbytes += len(data)
         return memoryview(data)
 
 

@@ -50,37 +50,35 @@ class Placement:
         assert self._origins is not None
         return self.numbers[self._origins]
 
-    def part(self, start: int, stop: int, *, of_whole: bool) -> Placement:
-        """Return the places of those rows that are among rows ``[start, stop)``, of a whole column if `of_whole`."""
-        numbers: RowNumbers = range(stop - start)
-        if of_whole:
-            first, last = np.searchsorted(self.numbers, (start, stop)).tolist()
-            numbers = self.numbers[first:last] - start
-        else:
-            first, last = start, stop
-        if isinstance(self.positions, slice):
-            begin = self.positions.start
-            return Placement(slice(begin + first, begin + last), last - first, numbers)
-        return Placement(self.positions[first:last], last - first, numbers)
+    def gathered(self, *, from_whole: bool) -> npt.NDArray[np.int64] | None:
+        """Return which rows of a column, a whole one if `from_whole`, are taken, in `order`; None: as they are."""
+        if self._origins is not None:
+            return self._origins_in_whole if from_whole else self._origins
+        return self.numbers if from_whole else None
+
+    @property
+    def order(self) -> npt.NDArray[np.int64] | slice:
+        """The rows of the window to which those that are `gathered` go, one by one."""
+        return self.positions if self._origins is None else slice(0, self.num_rows)
 
     def copy_rows(self, target: AnyArray, source: AnyArray) -> None:
         """Copy the rows from `source` ``[n, *shape]`` to their places in `target` ``[m, *shape]``."""
-        is_whole = len(source) != self.num_rows
-        in_order = isinstance(self.positions, slice)
-        if target.dtype == np.object_ or (in_order and not is_whole):
+        gathered = self.gathered(from_whole=len(source) != self.num_rows)
+        order = self.order
+        if target.dtype == np.object_ or (gathered is None and isinstance(order, slice)):
             target[self.positions] = source
             return
         # A row as one opaque item: a memory copy each, several times as fast as fancy indexing of two dimensions.
         items, places = _items(np.ascontiguousarray(source, target.dtype)), _items(target)
-        if self._origins is not None:
-            origins = self._origins_in_whole if is_whole else self._origins
-            np.take(items, origins, out=places, mode="clip")
-        elif in_order:
-            np.take(items, self.numbers, out=places[self.positions], mode="clip")
+        if gathered is not None and isinstance(order, slice):
+            np.take(items, gathered, out=places[order], mode="clip")
         else:
-            places[self.positions] = (
-                np.take(items, self.numbers, mode="clip") if is_whole else items
-            )
+            places[order] = items if gathered is None else np.take(items, gathered, mode="clip")
+
+    def copy_block(self, target: AnyArray, source: AnyArray, start: int) -> None:
+        """Copy rows that were `gathered`, from the one numbered `start` on, to their places in `target`."""
+        assert not isinstance(self.order, slice)
+        _items(target)[self.order[start : start + len(source)]] = _items(source)
 
 
 def placement(

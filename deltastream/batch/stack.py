@@ -22,11 +22,11 @@ _PAIRS = {1: "u2", 2: "u4", 4: "u8", 8: "c16"}
 
 
 class Stack:
-    """Columns on their way into one array: put in order, each while it is hot, then transposed in blocks.
+    """Columns on their way into one array: put in order, two at a time while they are hot, then transposed in blocks.
 
-    Two columns lie side by side on the way, value by value, so that transposing moves two values at a time: 32 columns
-    of 4 bytes cost 21 ns a row so, 30 one by one, and 40 written straight to the rows, which leave the cache between
-    columns.
+    Two columns lie side by side on the way, value by value, so that taking them in another order, and transposing, move
+    two values at a time: 32 columns of 4 bytes cost 21 ns a row so, 30 one by one, and 40 written straight to the rows,
+    which leave the cache between columns.
     """
 
     def __init__(
@@ -39,13 +39,16 @@ class Stack:
         self._target = target
         self._places = places
         self._take = take
-        self._columns: AnyArray | None = None
+        self._pair: AnyArray | None = None
+        self._gathered: npt.NDArray[np.int64] | None = None
+        self._columns: AnyArray
 
     def put(self, index: int, column: AnyArray) -> None:
         """Copy column `index`, which may come whole; the last one completes the rows."""
-        if self._columns is None:
-            self._columns = self._allocate(len(column))
-        values = self._columns[index // 2, :, index % 2]
+        if self._pair is None:
+            self._pair = self._allocate(len(column))
+        pair = self._pair if self._gathered is not None else self._columns[index // 2]
+        values = pair[:, index % 2]
         if len(column) == len(values):
             values[:] = column
         elif len(column) > len(values):
@@ -53,32 +56,45 @@ class Stack:
         else:
             # Columns before this one came whole; what lies between its rows is left out with what lies there in them.
             values[self._places.numbers] = column
-        if index == self._target.shape[1] - 1:
-            columns, self._columns = self._columns, None
-            self._transpose(columns)
+        is_last = index == self._target.shape[1] - 1
+        if self._gathered is not None and (index % 2 or is_last):
+            dtype = _PAIRS[pair.dtype.itemsize]
+            rows = self._columns[index // 2].view(dtype)[:, 0]
+            np.take(pair.view(dtype)[:, 0], self._gathered, out=rows, mode="clip")
+        if is_last:
+            self._pair = None
+            self._finish()
 
     def _allocate(self, num_rows: int) -> AnyArray:
-        """Return memory ``[ceil(k / 2), num_rows, 2]``."""
-        dtype = self._target.dtype
-        shape = (-(-self._target.shape[1] // 2), num_rows + _PAD, 2)
-        memory = self._take(shape[0] * shape[1] * 2 * dtype.itemsize)
-        return memory.view(dtype).reshape(shape)[:, :num_rows]
+        """Make memory for all columns, ``[ceil(k / 2), n, 2]``, and return that for two of `num_rows`."""
+        places, dtype = self._places, self._target.dtype
+        self._gathered = places.gathered(from_whole=num_rows != places.num_rows)
+        num_pairs = -(-self._target.shape[1] // 2)
+        size = 2 * (places.num_rows + _PAD)
+        rest = 0 if self._gathered is None else 2 * num_rows
+        memory = self._take((num_pairs * size + rest) * dtype.itemsize).view(dtype)
+        columns = memory[: num_pairs * size].reshape(num_pairs, -1, 2)
+        self._columns = columns[:, : places.num_rows]
+        return memory[num_pairs * size :].reshape(-1, 2)
 
-    def _transpose(self, columns: AnyArray) -> None:
-        places, num_rows = self._places, columns.shape[1]
-        is_whole = num_rows != places.num_rows
-        in_order = isinstance(places.positions, slice) and not is_whole
+    def _finish(self) -> None:
+        """Move the columns to the rows."""
+        columns, order = self._columns, self._places.order
+        del self._columns
+        num_rows = self._places.num_rows
         rows = (
-            self._target[places.positions]
-            if in_order
+            self._target[order]
+            if isinstance(order, slice)
             else np.empty((min(num_rows, _BLOCK_ROWS), self._target.shape[1]), self._target.dtype)
         )
         for start in range(0, num_rows, _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, num_rows)
-            block = rows[start:stop] if in_order else rows[: stop - start]
-            _transpose(columns[:, start:stop], block)
-            if not in_order:
-                places.part(start, stop, of_whole=is_whole).copy_rows(self._target, block)
+            if isinstance(order, slice):
+                _transpose(columns[:, start:stop], rows[start:stop])
+            else:
+                block = rows[: stop - start]
+                _transpose(columns[:, start:stop], block)
+                self._places.copy_block(self._target, block, start)
 
 
 def _transpose(columns: AnyArray, rows: AnyArray) -> None:

@@ -33,8 +33,8 @@ def convert(
     """
     column = take_path(column, field.paths[index])
     if field.kind == "validity":
-        return validity(column), None
-    mask = validity(column) if field.spec.null_mask else None
+        return memory.counted(validity(column)), None
+    mask = memory.counted(validity(column)) if field.spec.null_mask else None
     if mask is None and column.null_count and field.spec.fill_null is None and not _is_void(column):
         name = field.column_name(index)
         rule = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -91,16 +93,18 @@ def _convert(
 def _stored(column: pa.Array, dtype: np.dtype[np.generic], memory: ColumnMemory) -> AnyArray:
     """Return the numbers of a column as they are stored; undefined where it is null."""
     if pa.types.is_decimal(column.type) and dtype.kind == "f":
-        return _decimal_floats(column, memory)
+        return memory.counted(_decimal_floats(column, replace(memory, keeps=False)))
     if column.type.bit_width == 8 * dtype.itemsize:
         return stored_numbers(column, dtype, memory)
     if dtype == np.bool_:
         bits = np.frombuffer(column.buffers()[1], np.uint8)
         stop = column.offset + len(column)
-        return np.unpackbits(bits, count=stop, bitorder="little")[column.offset :].view(np.bool_)
-    words = stored_numbers(column, dtype, memory, width=column.type.bit_width // 8)
+        truths = np.unpackbits(bits, count=stop, bitorder="little")[column.offset :]
+        return memory.counted(truths.view(np.bool_))
+    borrowed = replace(memory, keeps=False)
+    words = stored_numbers(column, dtype, borrowed, width=column.type.bit_width // 8)
     # A decimal of at most 18 digits: the low word of the two holds the whole value, sign included.
-    return np.ascontiguousarray(words[::2])
+    return memory.counted(words[::2]) if memory.keeps else np.ascontiguousarray(words[::2])
 
 
 def stored_numbers(

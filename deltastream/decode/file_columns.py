@@ -21,6 +21,10 @@ from deltastream.types import FileContext
 __all__ = ["FileColumns", "find_columns"]
 
 
+_MAX_PARTS = 256
+"""Row groups of the same length divide their columns alike; with a filter each may divide them in another way."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilePart:
     """What is read of a file for some wanted columns."""
@@ -65,6 +69,8 @@ class FileColumns:
         """Return what is read for some wanted columns; `whole`: see `DecodeColumns`."""
         part = self._parts.get((names, whole))
         if part is None:
+            if len(self._parts) >= _MAX_PARTS:
+                self._parts.clear()
             part = self._parts[names, whole] = self._find_part(names, whole)
         return part
 

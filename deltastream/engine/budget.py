@@ -136,11 +136,12 @@ class ByteBudget:
         self._trim_idle = lambda max_idle_nbytes: None
 
     def statistics(self) -> BudgetStatistics:
+        # Changes are added up when something is asked for.
+        used_nbytes = self._used_nbytes + sum(self._changes.copy())
         return BudgetStatistics(
             self._max_nbytes,
-            # Changes are added up when something is asked for.
-            self._used_nbytes + sum(self._changes.copy()),
-            self._peak_nbytes,
+            used_nbytes,
+            max(self._peak_nbytes, used_nbytes),
             self._num_waits,
             self._num_forced,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,13 @@ from deltastream.engine.kept_buffers import BufferMemory, KeptBuffers
 
 __all__ = ["BufferPool", "BufferStatistics", "ColumnMemory", "WindowMemory"]
 
+T = TypeVar("T", bound=np.generic)
+
 _MIN_NBYTES = 1 << 16
 """Smaller buffers come from the allocator, which keeps such memory itself."""
 
-_MAX_WASTE_NBYTES = 1 << 20
-"""Decoded memory that a view may hold and not use."""
+_MAX_WASTE_NBYTES = 1 << 16
+"""Decoded memory that a view of a column may hold and not use."""
 
 _STEP_NBYTES = 1 << 16
 """Sizes are rounded up to this, so that windows of nearly the same size find each other's buffers."""
@@ -222,6 +225,14 @@ class ColumnMemory:
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
         """Return a writable array over foreign memory that is kept in any case, as Python objects refer to it."""
         return self.window.adopt(address, nbytes, owner)
+
+    def counted(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Return values that were made in memory of their own: if they are to be kept, in memory that is counted."""
+        if not self.keeps:
+            return values
+        copy = self.take(values.nbytes).view(values.dtype)
+        copy[:] = values
+        return copy
 
     def view(self, start: int, nbytes: int, buffer: pa.Buffer) -> npt.NDArray[np.uint8]:
         """View part of an Arrow buffer: adopted if it is to be kept, else just borrowed."""

@@ -1,40 +1,50 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltastream.storage.transports import pace as module
 from deltastream.storage.transports.pace import Pace
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 
 
 def test_before_anything_is_known_chunks_are_small() -> None:
-    assert Pace().chunk_nbytes() == MIB // 4
+    assert Pace().chunk_nbytes() == 256 * KIB
 
 
-def test_a_chunk_is_what_the_slowest_of_the_last_bodies_brings_in_a_tenth_of_a_second() -> None:
+def test_a_chunk_is_what_the_slowest_of_the_last_bodies_brings_in_a_twentieth_of_a_second() -> None:
     pace = Pace()
     for seconds in (0.5, 0.4, 0.8):
         pace.came(8 * MIB, seconds)
-    assert pace.chunk_nbytes() == MIB
+    assert pace.chunk_nbytes() == 512 * KIB
     for _ in range(8):
-        pace.came(8 * MIB, 0.2)
-    assert pace.chunk_nbytes() == 4 * MIB
-
-
-def test_after_a_body_that_broke_off_chunks_are_small_again() -> None:
-    pace = Pace()
-    pace.came(8 * MIB, 0.1)
-    assert pace.chunk_nbytes() == 8 * MIB
-    pace.broke_off()
-    assert pace.chunk_nbytes() == MIB // 4
+        pace.came(8 * MIB, 0.5)
+    assert pace.chunk_nbytes() == int(0.8 * MIB)
 
 
 def test_small_bodies_say_nothing_of_the_rate() -> None:
     pace = Pace()
     pace.came(8 * MIB, 0.2)
     pace.came(1000, 0.5)
-    assert pace.chunk_nbytes() == 4 * MIB
+    assert pace.chunk_nbytes() == MIB
+
+
+def test_after_a_body_that_broke_off_chunks_stay_small_though_others_are_fast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(module, "monotonic", lambda: now_s)
+    pace = Pace()
+    pace.came(8 * MIB, 0.1)
+    assert pace.chunk_nbytes() == MIB
+    pace.broke_off()
+    pace.came(8 * MIB, 0.1)
+    now_s += 29
+    assert pace.chunk_nbytes() == 256 * KIB
+    now_s += 2
+    assert pace.chunk_nbytes() == MIB
 
 
 @given(st.lists(st.tuples(st.integers(0, 1 << 40), st.floats(0, 1e6))))
@@ -42,4 +52,4 @@ def test_chunks_keep_within_their_bounds(bodies: list[tuple[int, float]]) -> Non
     pace = Pace()
     for nbytes, seconds in bodies:
         pace.came(nbytes, seconds)
-        assert MIB // 4 <= pace.chunk_nbytes() <= 8 * MIB
+        assert 256 * KIB <= pace.chunk_nbytes() <= MIB

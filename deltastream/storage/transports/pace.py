@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 
 __all__ = ["Pace"]
 
 _MIN_CHUNK_NBYTES = 256 << 10
 """At the slowest rate that is waited for it takes a second."""
 
-_MAX_CHUNK_NBYTES = 8 << 20
+_MAX_CHUNK_NBYTES = 1 << 20
+"""A chunk is a turn of the loop, of Python whose code has left the processor's cache: 80 us. In pieces of this size 5 M
+rows of 200 bytes cost a tenth less than in smallest ones; in one piece, which a broken connection loses, a sixth."""
 
-_CHUNK_S = 0.1
-"""A chunk is a turn of the loop, of Python whose code has left the processor's cache: 80 us. At 10 chunks a second that
-is nothing, and a body that stalls is still seen at once."""
+_CHUNK_S = 0.05
+"""A tenth of the shortest time without a byte after which a body counts as stalled."""
 
 _NUM_BODIES = 8
+
+_CAREFUL_S = 30.0
+"""As long as a request is made again at most: what a connection brings before it breaks must not be lost each time."""
 
 
 class Pace:
@@ -23,6 +28,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._rates: deque[float] = deque(maxlen=_NUM_BODIES)
+        self._careful_until_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Pace {self.chunk_nbytes()} bytes>"
@@ -33,10 +39,13 @@ class Pace:
             self._rates.append(nbytes / max(elapsed_s, 1e-6))
 
     def broke_off(self) -> None:
-        """Note that a body failed, or took too long: what is known of the rate no longer holds."""
+        """Note that a body failed, or took too long: for a while chunks are as small as they can be."""
         self._rates.clear()
+        self._careful_until_s = monotonic() + _CAREFUL_S
 
     def chunk_nbytes(self) -> int:
-        """Return how many bytes of the next body are to be taken at once: what comes in a tenth of a second."""
+        """Return how many bytes of the next body are to be taken at once."""
+        if monotonic() < self._careful_until_s:
+            return _MIN_CHUNK_NBYTES
         slowest = min(self._rates, default=0.0)
         return max(_MIN_CHUNK_NBYTES, min(_MAX_CHUNK_NBYTES, int(slowest * _CHUNK_S)))

@@ -43,12 +43,8 @@ def number_dtype(type_: pa.DataType, *, floats: bool = False) -> np.dtype[np.gen
 
 def is_stored_as_numbers(type_: pa.DataType) -> bool:
     """Say whether a column's values lie in memory as `number_dtype` says: not as bits, nor as decimals of 16 bytes."""
-    return bool(
-        pa.types.is_integer(type_)
-        or pa.types.is_floating(type_)
-        or pa.types.is_date32(type_)
-        or pa.types.is_timestamp(type_)
-    )
+    dtype = number_dtype(type_)
+    return dtype is not None and bool(type_.bit_width == 8 * dtype.itemsize)
 
 
 def output_dtype(name: str, source: np.dtype[np.generic]) -> np.dtype[np.generic] | None:

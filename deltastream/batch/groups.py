@@ -60,7 +60,12 @@ class ColumnGroup:
     @staticmethod
     def of(reads: list[FieldRead]) -> ColumnGroup:
         names = [name for read in reads for name in read.columns]
-        others = {name for read in reads if not _may_be_whole(read) for name in read.columns}
+        others = {
+            name
+            for read in reads
+            if not (read.is_copied and _keeps_numbers(read.field, read.index or 0))
+            for name in read.columns
+        }
         return ColumnGroup(tuple(reads), tuple(dict.fromkeys(names)), frozenset(names) - others)
 
 
@@ -120,17 +125,12 @@ class ColumnGroups:
 
 
 def _stored_dtype(field: Field, index: int) -> np.dtype[np.generic] | None:
-    if field.kind not in ("number", "stack") or field.has_mask or len(field.paths[index]) > 1:
-        return None
-    dtype = field.dtypes[index]
-    return dtype if field.are_stored[index] and not converts(field, dtype) else None
+    is_column = len(field.paths[index]) == 1 and not field.has_mask
+    if is_column and _keeps_numbers(field, index) and field.are_stored[index]:
+        return field.dtypes[index]
+    return None
 
 
-def _may_be_whole(read: FieldRead) -> bool:
-    """Say whether a column's numbers are copied as they were decoded, unless there are nulls."""
-    field = read.field
-    return (
-        read.is_copied
-        and field.kind in ("number", "stack")
-        and not converts(field, field.dtypes[read.index or 0])
-    )
+def _keeps_numbers(field: Field, index: int) -> bool:
+    """Say whether the numbers of a column are wanted as they are decoded, unless there are nulls."""
+    return field.kind in ("number", "stack") and not converts(field, field.dtypes[index])

@@ -40,8 +40,8 @@ class DataFiles(Protocol):
         """
         ...
 
-    def plan_ranges(self, wanted: Sequence[ByteRange]) -> list[ByteRange]:
-        """Return what to fetch, a request each, where these bytes of a file are wanted; nothing of a local file."""
+    def plan_ranges(self, *row_groups: Sequence[ByteRange]) -> list[ByteRange]:
+        """Return what to fetch, a request each, where these bytes of row groups are wanted; nothing of a local file."""
         ...
 
     async def fetch(

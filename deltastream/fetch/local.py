@@ -44,7 +44,7 @@ class LocalFiles:
         """Return nothing: a footer is read where it lies."""
         return {}
 
-    def plan_ranges(self, wanted: Sequence[ByteRange]) -> list[ByteRange]:
+    def plan_ranges(self, *row_groups: Sequence[ByteRange]) -> list[ByteRange]:
         """Return nothing: column chunks are read where they lie."""
         return []
 

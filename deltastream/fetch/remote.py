@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 
 import anyio
 import pyarrow as pa
@@ -48,6 +49,7 @@ class RemoteFiles:
         self._modified_ms = snapshot.files["modified_ms"].to_numpy()
         self._table_id = snapshot.table_id
         self._storage = storage
+        self._is_cached = storage.cache_statistics() is not None
         self._small: dict[int, Fetched] = {}
         self._small_nbytes = 0
         self._num_requests = 0
@@ -81,10 +83,18 @@ class RemoteFiles:
                 tasks.start_soon(fetch, file)
         return found
 
-    def plan_ranges(self, wanted: Sequence[ByteRange]) -> list[ByteRange]:
-        """Return few ranges, and none so long that it would be waited for while others could share its way."""
-        merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
-        return list(divide(merged, max_nbytes=REQUEST_NBYTES))
+    def plan_ranges(self, *row_groups: Sequence[ByteRange]) -> list[ByteRange]:
+        """Return few ranges, and none so long that it would be waited for while others could share its way.
+
+        A cache knows bytes by the range that was asked for: with one, a row group is asked for in the same ranges
+        whichever others are wanted with it.
+        """
+        if self._is_cached:
+            apart = sorted(chain.from_iterable(map(_few, row_groups)))
+            # Row groups may, but nobody writes them so, lie in each other.
+            if all(part.stop <= following.start for part, following in pairwise(apart)):
+                return apart
+        return _few(chain.from_iterable(row_groups))
 
     async def fetch(
         self,
@@ -196,3 +206,8 @@ class RemoteFiles:
             self._wait_s += time.perf_counter() - start_s
         self._received_nbytes += len(data)
         return data
+
+
+def _few(wanted: Iterable[ByteRange]) -> list[ByteRange]:
+    merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
+    return list(divide(merged, max_nbytes=REQUEST_NBYTES))

@@ -45,15 +45,15 @@ class FetchAhead:
 
     def plan(self, parts: Sequence[WindowSlice], footers: Mapping[int, Footer]) -> JobFetch:
         """Choose what to fetch for a job that decodes `parts`."""
-        wanted: defaultdict[int, list[ByteRange]] = defaultdict(list)
+        wanted: defaultdict[int, list[list[ByteRange]]] = defaultdict(list)
         row_groups: dict[int, int] = {}
         for part in parts:
             row_groups.setdefault(part.file, part.row_group)
             file_nbytes = int(self.file_nbytes[part.file])
-            wanted[part.file] += footers[part.file].chunk_ranges(
-                part.row_group, file_nbytes=file_nbytes
+            wanted[part.file].append(
+                footers[part.file].chunk_ranges(part.row_group, file_nbytes=file_nbytes)
             )
-        ranges = {file: self._files.plan_ranges(some) for file, some in wanted.items()}
+        ranges = {file: self._files.plan_ranges(*some) for file, some in wanted.items()}
         nbytes = sum(part.stop - part.start for some in ranges.values() for part in some)
         return JobFetch(ranges, row_groups, nbytes)
 

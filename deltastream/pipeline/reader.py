@@ -172,8 +172,7 @@ class Reader(Generic[C]):
     ) -> None:
         """Begin to fetch the window's row groups as soon as the budget has room for them, encoded and decoded."""
         await ahead.wait_for_room()
-        # What a cache keeps goes by what is asked for together: that must not depend on the number of threads.
-        jobs = divide(read.window.slices, num_threads=1)
+        jobs = divide(read.window.slices, self._pool.num_threads)
         fetches = [ahead.plan(job.parts, read.footers) for job in jobs]
         nbytes = sum(fetch.nbytes for fetch in fetches)
         charge = await self._budget.acquire(self._estimate(read) + nbytes)

@@ -135,11 +135,10 @@ class Selector:
         if not file_filter.undecided or tail.is_whole:
             return tail if file_filter.undecided else None
         wanted = [
-            part
+            file_filter.footer.chunk_ranges(row_group, file_nbytes=tail.file_nbytes)
             for row_group in file_filter.undecided
-            for part in file_filter.footer.chunk_ranges(row_group, file_nbytes=tail.file_nbytes)
         ]
-        return await self._files.fetch(file, self._files.plan_ranges(wanted), stage="filter")
+        return await self._files.fetch(file, self._files.plan_ranges(*wanted), stage="filter")
 
     def _read_filter(self, file: int, vector: bytes | None, tail: Fetched) -> FileFilter:
         with self._files.open(file, tail) as source:

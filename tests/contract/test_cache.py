@@ -82,6 +82,25 @@ def test_the_second_epoch_asks_the_store_for_nothing(
     assert statistics.cache.num_misses == 0
 
 
+def test_row_groups_that_meet_others_in_every_epoch_are_known(
+    s3: ObjectStore, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    # Small ones: several are decoded, and without a cache fetched, together.
+    root = write_with_checksums(tmp_path / "table", [20_000] * 2, row_group_rows=250)
+    options = through(s3, proxy, tmp_path / "cache")
+    uri = Access(s3).put(root)
+    in_order = DeltaDataset(uri, decode_threads=1, **options)
+    assert batch_ids(in_order) == batch_ids(DeltaDataset(root))
+    before = proxy.statistics().num_requests
+    for seed, decode_threads in ((0, 1), (1, 3)):
+        settings: dict[str, Any] = {"shuffle": True, "seed": seed, "lanes": 2}
+        dataset = DeltaDataset(uri, decode_threads=decode_threads, **settings, **options)
+        num_opening = proxy.statistics().num_requests - before
+        assert batch_ids(dataset) == batch_ids(DeltaDataset(root, **settings))
+        assert proxy.statistics().num_requests == before + num_opening
+        before += num_opening
+
+
 def test_deletion_vectors_are_kept_too(s3: ObjectStore, proxy: FaultProxy, tmp_path: Path) -> None:
     files = numbered_files([200, 300], [range(0, 100, 7), None])
     root = write_files_with_vectors(tmp_path / "table", files)

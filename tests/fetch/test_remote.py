@@ -13,20 +13,36 @@ from deltastream.errors import DeltaStreamError, FileCorruptError, FileMissingEr
 from deltastream.fetch import Fetched
 from deltastream.fetch.remote import RemoteFiles
 from deltastream.options import FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
+from deltastream.storage.cache import CacheStatistics
 from deltastream.types import ByteRange
 from tests.support.logs import read as read_log
 from tests.support.memory import MemoryStorage
 from tests.support.tables import data_files, write_numbered
 
 
+class CachingStorage(MemoryStorage):
+    """Says that it keeps what was asked for."""
+
+    def cache_statistics(self) -> CacheStatistics:
+        return CacheStatistics(0, 0, 0, 0, 0, keeps=True)
+
+
 class Table:
     """A table of one file, whose bytes are the test's."""
 
-    def __init__(self, root: Path, data: bytes | None, *, promised: int | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        data: bytes | None,
+        *,
+        promised: int | None = None,
+        is_cached: bool = False,
+    ) -> None:
         write_numbered(root, [3])
         snapshot = read_log(root)
         (path,) = data_files(root)
-        self.storage = MemoryStorage("test://t", {} if data is None else {path.name: data})
+        kind = CachingStorage if is_cached else MemoryStorage
+        self.storage = kind("test://t", {} if data is None else {path.name: data})
         nbytes = len(data or b"") if promised is None else promised
         at = snapshot.files.schema.get_field_index("nbytes")
         field = snapshot.files.schema.field(at)
@@ -114,6 +130,19 @@ def test_near_ranges_are_one_request_and_long_ones_several(tmp_path: Path) -> No
     parts = files.plan_ranges([ByteRange(5, 5 + 2 * REQUEST_NBYTES + 1)])
     assert len(parts) == 3
     assert (parts[0].start, parts[-1].stop) == (5, 5 + 2 * REQUEST_NBYTES + 1)
+
+
+def test_row_groups_share_a_request_unless_a_cache_keeps_it(tmp_path: Path) -> None:
+    first, second, inside = (
+        [ByteRange(0, 9)],
+        [ByteRange(9, 20), ByteRange(22, 30)],
+        ByteRange(3, 5),
+    )
+    files = Table(tmp_path / "t", b"").files
+    assert files.plan_ranges(first, second) == [ByteRange(0, 30)]
+    cached = Table(tmp_path / "u", b"", is_cached=True).files
+    assert cached.plan_ranges(second, first) == [ByteRange(0, 9), ByteRange(9, 30)]
+    assert cached.plan_ranges(first, [inside]) == [ByteRange(0, 9)]
 
 
 def test_of_several_ranges_the_first_failure_is_raised(tmp_path: Path) -> None:

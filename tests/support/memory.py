@@ -11,6 +11,7 @@ import pytest
 
 from deltastream.errors import ObjectChangedError
 from deltastream.storage import Buffer
+from deltastream.storage.cache import CacheStatistics
 from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["MemoryStorage", "serve_tables"]
@@ -77,7 +78,7 @@ class MemoryStorage:
     def local_path(self, path: str) -> str | None:
         return None
 
-    def cache_statistics(self) -> None:
+    def cache_statistics(self) -> CacheStatistics | None:
         return None
 
     async def aclose(self) -> None:

@@ -57,6 +57,11 @@ class Placement:
         return self.numbers if from_whole else None
 
     @property
+    def is_gathered(self) -> bool:
+        """Whether rows are taken in the window's order; else they are put at their places in the column's."""
+        return self._origins is not None
+
+    @property
     def order(self) -> npt.NDArray[np.int64] | slice:
         """The rows of the window to which those that are `gathered` go, one by one."""
         return self.positions if self._origins is None else slice(0, self.num_rows)
@@ -75,10 +80,22 @@ class Placement:
         else:
             places[order] = items if gathered is None else np.take(items, gathered, mode="clip")
 
-    def copy_block(self, target: AnyArray, source: AnyArray, start: int) -> None:
-        """Copy rows that were `gathered`, from the one numbered `start` on, to their places in `target`."""
-        assert not isinstance(self.order, slice)
-        _items(target)[self.order[start : start + len(source)]] = _items(source)
+    def copy_block(
+        self, target: AnyArray, source: AnyArray, start: int, *, from_whole: bool
+    ) -> None:
+        """Copy rows that were `gathered`, or of whole columns, from row `start` on, to their places in `target`."""
+        items, places, stop = _items(source), _items(target), start + len(source)
+        if not from_whole:
+            assert not isinstance(self.order, slice)
+            places[self.order[start:stop]] = items
+            return
+        first, last = np.searchsorted(self.numbers, (start, stop))
+        live = self.numbers[first:last] - start
+        order = self.order
+        if isinstance(order, slice):
+            np.take(items, live, out=places[order][first:last], mode="clip")
+        else:
+            places[order[first:last]] = np.take(items, live, mode="clip")
 
 
 def placement(

@@ -41,6 +41,7 @@ class Stack:
         self._take = take
         self._pair: AnyArray | None = None
         self._gathered: npt.NDArray[np.int64] | None = None
+        self._drops = False
         self._columns: AnyArray
 
     def put(self, index: int, column: AnyArray) -> None:
@@ -68,33 +69,39 @@ class Stack:
     def _allocate(self, num_rows: int) -> AnyArray:
         """Make memory for all columns, ``[ceil(k / 2), n, 2]``, and return that for two of `num_rows`."""
         places, dtype = self._places, self._target.dtype
-        self._gathered = places.gathered(from_whole=num_rows != places.num_rows)
+        is_whole = num_rows != places.num_rows
+        # Where most rows stay, leaving the others out once costs less than from every pair.
+        self._drops = is_whole and not places.is_gathered and num_rows < 2 * places.num_rows
+        self._gathered = None if self._drops else places.gathered(from_whole=is_whole)
+        num_taken, rest = (
+            (num_rows, 0) if self._gathered is None else (places.num_rows, 2 * num_rows)
+        )
         num_pairs = -(-self._target.shape[1] // 2)
-        size = 2 * (places.num_rows + _PAD)
-        rest = 0 if self._gathered is None else 2 * num_rows
+        size = 2 * (num_taken + _PAD)
         memory = self._take((num_pairs * size + rest) * dtype.itemsize).view(dtype)
         columns = memory[: num_pairs * size].reshape(num_pairs, -1, 2)
-        self._columns = columns[:, : places.num_rows]
+        self._columns = columns[:, :num_taken]
         return memory[num_pairs * size :].reshape(-1, 2)
 
     def _finish(self) -> None:
         """Move the columns to the rows."""
         columns, order = self._columns, self._places.order
         del self._columns
-        num_rows = self._places.num_rows
+        num_rows = columns.shape[1]
+        is_in_place = isinstance(order, slice) and not self._drops
         rows = (
             self._target[order]
-            if isinstance(order, slice)
+            if is_in_place
             else np.empty((min(num_rows, _BLOCK_ROWS), self._target.shape[1]), self._target.dtype)
         )
         for start in range(0, num_rows, _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, num_rows)
-            if isinstance(order, slice):
+            if is_in_place:
                 _transpose(columns[:, start:stop], rows[start:stop])
             else:
                 block = rows[: stop - start]
                 _transpose(columns[:, start:stop], block)
-                self._places.copy_block(self._target, block, start)
+                self._places.copy_block(self._target, block, start, from_whole=self._drops)
 
 
 def _transpose(columns: AnyArray, rows: AnyArray) -> None:

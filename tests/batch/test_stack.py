@@ -60,17 +60,22 @@ def test_columns_may_come_with_rows_that_are_left_out_some_or_all_of_them(
 
 
 @pytest.mark.parametrize("num_rows", [8191, 8192, 8193, 20_000])
-@pytest.mark.parametrize("permuted", [False, True])
+@pytest.mark.parametrize("order", ["file", "permuted", "permuted among others"])
 @pytest.mark.parametrize("num_columns", [1, 3, 32])
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("dropped", ["none", "a fifth", "half"])
 def test_long_columns_are_stacked_piece_by_piece_without_a_seam(
-    num_rows: int, permuted: bool, num_columns: int, step: int
+    num_rows: int, order: str, num_columns: int, dropped: str
 ) -> None:
-    columns = [random_array((num_rows * step,), "f4", j) for j in range(num_columns)]
-    order = np.random.RandomState(0).permutation(num_rows)
-    target = np.zeros((num_rows, num_columns), np.float32)
-    numbers = range(0, num_rows * step, step)
-    places = placement(order if permuted else None, slice(0, num_rows), numbers)
-    stack(target, places, columns)
-    expected = np.stack(columns, axis=1)[::step]
-    np.testing.assert_array_equal(target[order] if permuted else target, expected)
+    whole = np.arange(2 * num_rows)
+    numbers = {"none": whole, "a fifth": whole[whole % 5 != 0], "half": whole[::2]}[dropped]
+    numbers = numbers[:num_rows]
+    columns = [random_array((int(numbers[-1]) + 1,), "f4", j) for j in range(num_columns)]
+    rows = slice(0, num_rows)
+    positions = None
+    if order != "file":
+        others = 1000 if order == "permuted among others" else 0
+        positions = np.random.RandomState(0).permutation(num_rows + others)
+    target = np.zeros((num_rows if positions is None else len(positions), num_columns), np.float32)
+    stack(target, placement(positions, rows, numbers), columns)
+    expected = np.stack(columns, axis=1)[numbers]
+    np.testing.assert_array_equal(target[rows if positions is None else positions[rows]], expected)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fsspec.registry import get_filesystem_class
 
+from deltastream.errors import OptionError
 from deltastream.storage.azure import azure_connection_string, azure_credential
 from deltastream.storage.endpoints import without_bucket
 from deltastream.storage.parse import with_credentials
@@ -84,13 +85,20 @@ def _s3(store: Store) -> dict[str, Any]:
     _client_options(store, config)
     if "aws_sse_customer_key_base64" in options:
         extra["SSECustomerAlgorithm"] = "AES256"
-        extra["SSECustomerKey"] = base64.b64decode(options["aws_sse_customer_key_base64"])
+        extra["SSECustomerKey"] = _decoded_key(options["aws_sse_customer_key_base64"])
     return {
         **kwargs,
         "client_kwargs": client,
         "config_kwargs": config,
         "s3_additional_kwargs": extra,
     }
+
+
+def _decoded_key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise OptionError("aws_sse_customer_key_base64 is no base64") from None
 
 
 def _client_options(store: Store, config: dict[str, Any]) -> None:

@@ -49,8 +49,6 @@ class S3Transport:
     def __init__(self, filesystem: Any, bucket: str) -> None:
         self._filesystem = filesystem
         self._bucket = bucket
-        # Who pays, and what the user wants to be sent along.
-        self._extra = {**filesystem.req_kw}
 
     def __repr__(self) -> str:
         return f"<S3Transport {self._bucket}>"
@@ -64,7 +62,7 @@ class S3Transport:
 
     @asynccontextmanager
     async def open(self, path: str, byte_range: ByteRange | None) -> AsyncIterator[Response]:
-        arguments = {"Bucket": self._bucket, "Key": path, **self._extra}
+        arguments = {"Bucket": self._bucket, "Key": path}
         if byte_range is not None:
             arguments["Range"] = f"bytes={byte_range.start}-{byte_range.stop - 1}"
         answer = await self._call("get_object", path, **arguments)
@@ -82,7 +80,7 @@ class S3Transport:
         self, folder: str, *, after: str = ""
     ) -> AsyncIterator[builtins.list[ObjectInfo]]:
         prefix = f"{folder}/" if folder else ""
-        arguments = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **self._extra}
+        arguments = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
         if after:
             arguments["StartAfter"] = prefix + after
         while True:
@@ -98,7 +96,7 @@ class S3Transport:
             arguments["ContinuationToken"] = page["NextContinuationToken"]
 
     async def info(self, path: str) -> ObjectInfo:
-        head = await self._call("head_object", path, Bucket=self._bucket, Key=path, **self._extra)
+        head = await self._call("head_object", path, Bucket=self._bucket, Key=path)
         return ObjectInfo(path.rpartition("/")[2], head["ContentLength"], modified_ms(head))
 
     async def aclose(self) -> None:
@@ -109,7 +107,9 @@ class S3Transport:
     async def _call(self, name: str, path: str, **arguments: Any) -> Any:
         try:
             client = await self._filesystem.get_s3(self._bucket)
-            return await getattr(client, name)(**arguments)
+            method = getattr(client, name)
+            # With who pays, and what of `s3_additional_kwargs` this method takes: keys of encrypted objects, say.
+            return await method(**self._filesystem._get_s3_method_kwargs(method, **arguments))
         except Exception as error:
             raise _translate(error, path) from error
 

@@ -31,6 +31,7 @@ def fsspec_arguments(
         OptionError: The file system cannot do what an option asks for; the message says which.
     """
     store = with_credentials(store, credentials)
+    _refuse_what_is_lacking(store)
     make = {"s3": _s3, "az": _azure, "gs": _google, "http": _http, "https": _http}
     kwargs = make[store.protocol](store) if store.protocol in make else dict(store.fsspec_options)
     if store.protocol == "gs":
@@ -40,6 +41,23 @@ def fsspec_arguments(
     if getattr(get_filesystem_class(store.protocol), "async_impl", False):
         kwargs["asynchronous"] = True
     return store.protocol, kwargs
+
+
+_LACKING = {
+    "s3": ("pool_idle_timeout",),
+    **dict.fromkeys(("az", "gs", "http", "https"), ("pool_idle_timeout", "pool_max_idle_per_host")),
+}
+"""By protocol the options that its library has no place for."""
+
+
+def _refuse_what_is_lacking(store: Store) -> None:
+    names = [name for name in _LACKING.get(store.protocol, ()) if name in store.options]
+    if store.fsspec_options.get("location_mode", "primary") != "primary":
+        names.append("location_mode")
+    if names:
+        raise OptionError(
+            f'transport="fsspec" does not know these storage_options for {store.protocol}://: {", ".join(names)}'
+        )
 
 
 def fsspec_path(store: Store, key: str) -> str:
@@ -83,6 +101,8 @@ def _s3(store: Store) -> dict[str, Any]:
         config["s3"] = {"addressing_style": style, **config.get("s3", {})}
     config["retries"] = {"total_max_attempts": 1, "mode": "standard"}
     _client_options(store, config)
+    if "pool_max_idle_per_host" in options:
+        config["max_pool_connections"] = int(options["pool_max_idle_per_host"])
     if "aws_sse_customer_key_base64" in options:
         extra["SSECustomerAlgorithm"] = "AES256"
         extra["SSECustomerKey"] = _decoded_key(options["aws_sse_customer_key_base64"])
@@ -101,15 +121,16 @@ def _decoded_key(text: str) -> bytes:
         raise OptionError("aws_sse_customer_key_base64 is no base64") from None
 
 
-def _client_options(store: Store, config: dict[str, Any]) -> None:
+def _client_options(
+    store: Store, config: dict[str, Any], connect_timeout: str = "connect_timeout"
+) -> None:
+    """Add what botocore and azure-core have the same names for, but for one."""
     options = store.options
     if "connect_timeout" in options:
-        config["connect_timeout"] = duration_s(options["connect_timeout"])
+        config[connect_timeout] = duration_s(options["connect_timeout"])
     for name in ("timeout", "read_timeout"):
         if name in options:
             config["read_timeout"] = duration_s(options[name])
-    if "pool_max_idle_per_host" in options:
-        config["max_pool_connections"] = int(options["pool_max_idle_per_host"])
     if "proxy_url" in options:
         config["proxies"] = {"http": options["proxy_url"], "https": options["proxy_url"]}
     if "user_agent" in options:
@@ -118,6 +139,9 @@ def _client_options(store: Store, config: dict[str, Any]) -> None:
 
 def _azure(store: Store) -> dict[str, Any]:
     kwargs = dict(store.fsspec_options)
+    _client_options(store, kwargs, "connection_timeout")
+    if is_true(store.options.get("allow_invalid_certificates")):
+        kwargs["connection_verify"] = False
     text = azure_connection_string(store)
     if text is not None:
         kwargs["connection_string"] = text
@@ -165,14 +189,21 @@ def _http(store: Store) -> dict[str, Any]:
     return {**kwargs, "client_kwargs": session}
 
 
+_WAITS = {"timeout": "total", "connect_timeout": "sock_connect", "read_timeout": "sock_read"}
+
+
 def _session_options(store: Store, session: dict[str, Any]) -> None:
     """Add what aiohttp's session takes."""
+    from aiohttp import ClientTimeout, TCPConnector
+
     options = store.options
+    waits: dict[str, Any] = {"total": None}
+    # Deadlines are the caller's: aiohttp's own would end every answer after five minutes.
+    waits |= {ours: duration_s(options[name]) for name, ours in _WAITS.items() if name in options}
+    session.setdefault("timeout", ClientTimeout(**waits))
     if "user_agent" in options:
         session["headers"] = {**session.get("headers", {}), "User-Agent": options["user_agent"]}
     if "proxy_url" in options:
         session["proxy"] = options["proxy_url"]
     if is_true(options.get("allow_invalid_certificates")):
-        from aiohttp import TCPConnector
-
         session["connector"] = TCPConnector(ssl=False)

@@ -166,8 +166,14 @@ def _google(store: Store) -> dict[str, Any]:
         # As an object: gcsfs asks Google about a token that is a text.
         kwargs["token"] = BearerToken(options["google_bearer_token"])  # type: ignore[no-untyped-call]
     elif "google_service_account_key" in options:
-        kwargs["token"] = json.loads(options["google_service_account_key"])
+        try:
+            kwargs["token"] = json.loads(options["google_service_account_key"])
+        except ValueError:
+            raise OptionError("google_service_account_key is no JSON") from None
     elif "google_application_credentials" in options:
+        if not os.path.isfile(options["google_application_credentials"]):
+            # gcsfs would take its name for a token, and send it to Google.
+            raise OptionError("google_application_credentials names a file that is not there")
         kwargs["token"] = options["google_application_credentials"]
     if "google_base_url" in options:
         kwargs["endpoint_url"] = options["google_base_url"]

@@ -130,6 +130,9 @@ def _of_credentials(error: Exception, path: str) -> OSError:
     if isinstance(error, TransportError):
         return TransientError(describe(error))
     # gcsfs has its own error for a refresh that failed.
-    if isinstance(error, GoogleAuthError) or type(error).__name__ == "HttpError":
+    if (
+        isinstance(error, GoogleAuthError | FileNotFoundError)
+        or type(error).__name__ == "HttpError"
+    ):
         return AccessDeniedError(describe(error))
     return of_os_error(error, path)

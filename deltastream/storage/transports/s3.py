@@ -137,10 +137,13 @@ def _translate(error: Exception, path: str) -> OSError:
 
     if isinstance(error, exceptions.ClientError):
         return _of_client_error(error, path)
+    if isinstance(error, exceptions.NoCredentialsError):
+        return AccessDeniedError(
+            f'{describe(error)}; for a public bucket give aws_skip_signature: "true"'
+        )
     if isinstance(
         error,
-        exceptions.NoCredentialsError
-        | exceptions.PartialCredentialsError
+        exceptions.PartialCredentialsError
         | exceptions.CredentialRetrievalError
         | exceptions.TokenRetrievalError
         | exceptions.UnauthorizedSSOTokenError,

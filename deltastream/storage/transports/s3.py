@@ -16,6 +16,7 @@ from deltastream.storage.transports.translate import (
     has_bad_certificate,
     not_found,
     of_status,
+    retry_after_s,
 )
 from deltastream.types import ByteRange, ObjectInfo
 
@@ -167,7 +168,8 @@ def _of_client_error(error: Any, path: str) -> OSError:
     if code in _DENIED_CODES:
         return AccessDeniedError(f"HTTP status {status}, {text}")
     if code in _TRANSIENT_CODES:
-        return TransientError(f"HTTP status {status}, {text}", status=status)
+        asked_s = retry_after_s(metadata.get("HTTPHeaders"))
+        return TransientError(f"HTTP status {status}, {text}", status=status, retry_after_s=asked_s)
     if code in ("NoSuchKey", "NoSuchBucket"):
         return not_found(path)
     return of_status(status, path, text, metadata.get("HTTPHeaders"))

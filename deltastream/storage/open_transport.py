@@ -60,8 +60,8 @@ def check_transport(store: Store, transport: TransportName) -> None:
 
 def _no_client(error: Exception) -> str:
     """Say what a library made of options that it does not take, or of an environment without credentials."""
-    # Transports describe what they raise.
-    text = str(error) if type(error) is OSError else describe(error)
+    # Transports have described what they raise.
+    text = describe(error).removeprefix("OSError: ")
     return f"no client can be made of storage_options and environment: {text}"
 
 

@@ -13,7 +13,7 @@ from deltastream.dataset.planning import BatchRequest, plan_batches
 from deltastream.dataset.state import LoaderState, abbreviate
 from deltastream.errors import OptionError, VersionNotFoundError
 from deltastream.plan import rebatch
-from deltastream.predicate import parse_filter
+from deltastream.predicate import parse_filter, text_of
 
 __all__ = ["check_fit", "describe", "plan_of_state", "position_of_state"]
 
@@ -23,7 +23,7 @@ def describe(
 ) -> LoaderState:
     """Return the state of a loader at `position`."""
     order, rows = plan.order, request.rows
-    condition = None if rows.filter is None else abbreviate(repr(parse_filter(rows.filter)))
+    condition = None if rows.filter is None else abbreviate(text_of(parse_filter(rows.filter)))
     partitions = rows.partition_filter
     return LoaderState(
         table_uri=plan.snapshot.table_uri,

@@ -98,7 +98,13 @@ class Resolver:
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return bool(pt.is_list(type_) or pt.is_large_list(type_) or pt.is_fixed_size_list(type_))
+    return bool(
+        pt.is_list(type_)
+        or pt.is_large_list(type_)
+        or pt.is_fixed_size_list(type_)
+        or pt.is_list_view(type_)
+        or pt.is_large_list_view(type_)
+    )
 
 
 def _is_identity(found: FileField, target: pa.DataType, *children: Node) -> bool:

@@ -15,6 +15,7 @@ from deltastream.predicate.evaluate import evaluate, kept_rows
 from deltastream.predicate.expression import Column, Expression, columns_of
 from deltastream.predicate.outcomes import Outcomes, outcomes
 from deltastream.predicate.parse import Filter, parse_filter
+from deltastream.predicate.text import text_of
 
 __all__ = [
     "Bounds",
@@ -36,4 +37,5 @@ __all__ = [
     "readings",
     "resolve_column",
     "take_path",
+    "text_of",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from deltastream.errors import OptionError
 
 __all__ = ["split_connection_string"]
@@ -37,4 +39,13 @@ def split_connection_string(shown: str, text: object) -> dict[str, str]:
         raise OptionError(f"{shown} names neither an account nor an endpoint")
     if "azure_storage_endpoint" in found:
         found["azure_storage_endpoint"] = found["azure_storage_endpoint"].rstrip("/")
+        if not account and (theirs := _account_of(found["azure_storage_endpoint"])):
+            found["azure_storage_account_name"] = theirs
     return found
+
+
+def _account_of(endpoint: str) -> str | None:
+    """Return the account of ``https://account.blob.domain`` or of an emulator's ``http://host:port/account``."""
+    place = r"https?://([a-z0-9-]+)\.(?:[^/]+\.)?blob\.[^/]+|https?://[^/]+/([^/]+)"
+    match = re.fullmatch(place, endpoint, re.IGNORECASE)
+    return match and (match[1] or match[2])

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fsspec.registry import get_filesystem_class
 
+from deltastream.errors import OptionError
 from deltastream.storage.azure import azure_connection_string, azure_credential
 from deltastream.storage.endpoints import without_bucket
 from deltastream.storage.parse import with_credentials
@@ -30,6 +31,7 @@ def fsspec_arguments(
         OptionError: The file system cannot do what an option asks for; the message says which.
     """
     store = with_credentials(store, credentials)
+    _refuse_what_is_lacking(store)
     make = {"s3": _s3, "az": _azure, "gs": _google, "http": _http, "https": _http}
     kwargs = make[store.protocol](store) if store.protocol in make else dict(store.fsspec_options)
     if store.protocol == "gs":
@@ -39,6 +41,23 @@ def fsspec_arguments(
     if getattr(get_filesystem_class(store.protocol), "async_impl", False):
         kwargs["asynchronous"] = True
     return store.protocol, kwargs
+
+
+_LACKING = {
+    "s3": ("pool_idle_timeout",),
+    **dict.fromkeys(("az", "gs", "http", "https"), ("pool_idle_timeout", "pool_max_idle_per_host")),
+}
+"""By protocol the options that its library has no place for."""
+
+
+def _refuse_what_is_lacking(store: Store) -> None:
+    names = [name for name in _LACKING.get(store.protocol, ()) if name in store.options]
+    if store.fsspec_options.get("location_mode", "primary") != "primary":
+        names.append("location_mode")
+    if names:
+        raise OptionError(
+            f'transport="fsspec" does not know these storage_options for {store.protocol}://: {", ".join(names)}'
+        )
 
 
 def fsspec_path(store: Store, key: str) -> str:
@@ -82,9 +101,11 @@ def _s3(store: Store) -> dict[str, Any]:
         config["s3"] = {"addressing_style": style, **config.get("s3", {})}
     config["retries"] = {"total_max_attempts": 1, "mode": "standard"}
     _client_options(store, config)
+    if "pool_max_idle_per_host" in options:
+        config["max_pool_connections"] = int(options["pool_max_idle_per_host"])
     if "aws_sse_customer_key_base64" in options:
         extra["SSECustomerAlgorithm"] = "AES256"
-        extra["SSECustomerKey"] = base64.b64decode(options["aws_sse_customer_key_base64"])
+        extra["SSECustomerKey"] = _decoded_key(options["aws_sse_customer_key_base64"])
     return {
         **kwargs,
         "client_kwargs": client,
@@ -93,15 +114,23 @@ def _s3(store: Store) -> dict[str, Any]:
     }
 
 
-def _client_options(store: Store, config: dict[str, Any]) -> None:
+def _decoded_key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise OptionError("aws_sse_customer_key_base64 is no base64") from None
+
+
+def _client_options(
+    store: Store, config: dict[str, Any], connect_timeout: str = "connect_timeout"
+) -> None:
+    """Add what botocore and azure-core have the same names for, but for one."""
     options = store.options
     if "connect_timeout" in options:
-        config["connect_timeout"] = duration_s(options["connect_timeout"])
+        config[connect_timeout] = duration_s(options["connect_timeout"])
     for name in ("timeout", "read_timeout"):
         if name in options:
             config["read_timeout"] = duration_s(options[name])
-    if "pool_max_idle_per_host" in options:
-        config["max_pool_connections"] = int(options["pool_max_idle_per_host"])
     if "proxy_url" in options:
         config["proxies"] = {"http": options["proxy_url"], "https": options["proxy_url"]}
     if "user_agent" in options:
@@ -110,6 +139,9 @@ def _client_options(store: Store, config: dict[str, Any]) -> None:
 
 def _azure(store: Store) -> dict[str, Any]:
     kwargs = dict(store.fsspec_options)
+    _client_options(store, kwargs, "connection_timeout")
+    if is_true(store.options.get("allow_invalid_certificates")):
+        kwargs["connection_verify"] = False
     text = azure_connection_string(store)
     if text is not None:
         kwargs["connection_string"] = text
@@ -134,8 +166,14 @@ def _google(store: Store) -> dict[str, Any]:
         # As an object: gcsfs asks Google about a token that is a text.
         kwargs["token"] = BearerToken(options["google_bearer_token"])  # type: ignore[no-untyped-call]
     elif "google_service_account_key" in options:
-        kwargs["token"] = json.loads(options["google_service_account_key"])
+        try:
+            kwargs["token"] = json.loads(options["google_service_account_key"])
+        except ValueError:
+            raise OptionError("google_service_account_key is no JSON") from None
     elif "google_application_credentials" in options:
+        if not os.path.isfile(options["google_application_credentials"]):
+            # gcsfs would take its name for a token, and send it to Google.
+            raise OptionError("google_application_credentials names a file that is not there")
         kwargs["token"] = options["google_application_credentials"]
     if "google_base_url" in options:
         kwargs["endpoint_url"] = options["google_base_url"]
@@ -157,14 +195,21 @@ def _http(store: Store) -> dict[str, Any]:
     return {**kwargs, "client_kwargs": session}
 
 
+_WAITS = {"timeout": "total", "connect_timeout": "sock_connect", "read_timeout": "sock_read"}
+
+
 def _session_options(store: Store, session: dict[str, Any]) -> None:
     """Add what aiohttp's session takes."""
+    from aiohttp import ClientTimeout, TCPConnector
+
     options = store.options
+    waits: dict[str, Any] = {"total": None}
+    # Deadlines are the caller's: aiohttp's own would end every answer after five minutes.
+    waits |= {ours: duration_s(options[name]) for name, ours in _WAITS.items() if name in options}
+    session.setdefault("timeout", ClientTimeout(**waits))
     if "user_agent" in options:
         session["headers"] = {**session.get("headers", {}), "User-Agent": options["user_agent"]}
     if "proxy_url" in options:
         session["proxy"] = options["proxy_url"]
     if is_true(options.get("allow_invalid_certificates")):
-        from aiohttp import TCPConnector
-
         session["connector"] = TCPConnector(ssl=False)

@@ -63,7 +63,8 @@ _S3 = (
     ),
     Meaning("aws_virtual_hosted_style_request", ("virtual_hosted_style_request",), Kind.FLAG),
     Meaning("aws_request_payer", ("request_payer", "requester_pays"), Kind.PAYER),
-    _credential("aws_sse_customer_key_base64", "sse_customer_key_base64"),
+    # The objects' key, not their reader's: credentials do not take its place.
+    Meaning("aws_sse_customer_key_base64", ("sse_customer_key_base64",)),
 )
 
 _AZURE = (

@@ -49,7 +49,9 @@ def obstore_arguments(
         )
     fields = dict(store.fsspec_options)
     headers = dict(fields.pop("headers", {}))
-    fields.pop("use_ssl", None)
+    if fields.get("use_ssl", True) or "aws_endpoint" in store.options:
+        # An endpoint says it itself.
+        fields.pop("use_ssl", None)
     if fields:
         raise OptionError(
             f'only transport="fsspec" knows these storage_options: {", ".join(sorted(fields))}'

@@ -7,7 +7,7 @@ from functools import partial
 
 from anyio.to_thread import run_sync
 
-from deltastream.errors import OptionError
+from deltastream.errors import DeltaStreamError, OptionError, StorageError
 from deltastream.options import MAX_REQUESTS
 from deltastream.storage.access import TransportName
 from deltastream.storage.connection import Client, Connection
@@ -15,14 +15,16 @@ from deltastream.storage.credentials import ask_for_credentials
 from deltastream.storage.forks import has_inherited_obstore
 from deltastream.storage.fsspec_arguments import fsspec_arguments, fsspec_path
 from deltastream.storage.obstore_arguments import obstore_arguments
+from deltastream.storage.redact import cause_of
 from deltastream.storage.store import Credentials, Store
-from deltastream.storage.transport import Transport
+from deltastream.storage.transport import AccessDeniedError, TransientError, Transport
 from deltastream.storage.transports.any_fsspec import FsspecTransport, make_filesystem
 from deltastream.storage.transports.azure import open_azure
 from deltastream.storage.transports.gcs import open_gcs
 from deltastream.storage.transports.http import open_http
 from deltastream.storage.transports.obstore import ObstoreTransport, open_obstore
 from deltastream.storage.transports.s3 import open_s3
+from deltastream.storage.transports.translate import describe
 
 __all__ = ["check_transport", "connect"]
 
@@ -48,10 +50,32 @@ def check_transport(store: Store, transport: TransportName) -> None:
         raise OptionError(
             'transport="obstore" needs the package obstore: pip install "deltastream[obstore]"'
         )
-    obstore_arguments(store)
+    try:
+        obstore_arguments(store)
+    except DeltaStreamError:
+        raise
+    except Exception as error:
+        raise StorageError(f"{store.uri}: {_no_client(error)}") from cause_of(error)
+
+
+def _no_client(error: Exception) -> str:
+    """Say what a library made of options that it does not take, or of an environment without credentials."""
+    # Transports have described what they raise.
+    text = describe(error).removeprefix("OSError: ")
+    return f"no client can be made of storage_options and environment: {text}"
 
 
 async def _open(store: Store, transport: TransportName) -> Client:
+    try:
+        return await _open_client(store, transport)
+    except (DeltaStreamError, TransientError, AccessDeniedError):
+        raise
+    except Exception as error:
+        # Of any kind: a file of credentials that is not there would pass for an object.
+        raise OSError(_no_client(error)) from cause_of(error)
+
+
+async def _open_client(store: Store, transport: TransportName) -> Client:
     # Every client has its own credentials: a new one reads or asks for them anew.
     credentials = await run_sync(ask_for_credentials, store, abandon_on_cancel=True)
     opened = await _open_with(store, credentials, transport)
@@ -86,8 +110,8 @@ def _open_obstore(
         if isinstance(error, OptionError):
             raise
         raise OptionError(
-            f'transport="obstore" cannot be had with these options: {error}'
-        ) from error
+            f'transport="obstore" cannot be had with these options: {describe(error)}'
+        ) from cause_of(error)
 
 
 async def _open_fsspec(store: Store, credentials: Credentials | None) -> Transport:

@@ -44,10 +44,11 @@ def parse_store(
         return location
     given = dict(storage_options or {})
     if location.protocol == "memory":
+        _refuse_credentials(location.protocol, credentials)
         return Store(location.protocol, location.bucket, location.root, location.uri)
     kind = _kind(location.protocol)
     if kind not in MEANINGS:
-        return _other(location, given)
+        return _other(location, given, credentials)
     said = read_options(kind, given, location.claims)
     if credentials is not None:
         _refuse_second_credentials(kind, said)
@@ -91,8 +92,6 @@ def with_credentials(store: Store, credentials: Credentials | None) -> Store:
     if credentials is None:
         return store
     kind = _kind(store.protocol)
-    if kind not in MEANINGS:
-        return replace(store, fsspec_options={**store.fsspec_options, **credentials.options})
     said = read_options(kind, credentials.options)
     names = {meaning.name for meaning in MEANINGS[kind] if meaning.is_credential}
     kept = {name: value for name, value in store.options.items() if name not in names}
@@ -152,13 +151,23 @@ def _allow_http(protocol: str, options: dict[str, str]) -> None:
         raise OptionError("allow_http is false, and the endpoint begins with http://")
 
 
-def _other(location: Location, given: dict[str, Any]) -> Store:
+def _refuse_credentials(protocol: str, credentials: CredentialsCallback | None) -> None:
+    if credentials is not None:
+        raise OptionError(
+            f"credentials= is for s3://, az://, gs:// and http://; {protocol}:// takes what it needs as storage_options"
+        )
+
+
+def _other(
+    location: Location, given: dict[str, Any], credentials: CredentialsCallback | None
+) -> Store:
     """Return a store of one of fsspec's other file systems, which has names of its own for everything."""
     if location.protocol not in available_protocols():
         raise OptionError(
             f"{location.protocol}:// is no protocol that is known here: s3, az, abfss, gs, http, https, memory, file,"
             " uc, or one that fsspec knows"
         )
+    _refuse_credentials(location.protocol, credentials)
     try:
         file_system = get_filesystem_class(location.protocol)
     except ImportError as error:

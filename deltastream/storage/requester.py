@@ -254,6 +254,10 @@ class _Request:
         number = self.attempts.number
         elapsed_s = anyio.current_time() - self.attempts.started_s
         cause = str(error) or describe(error)
+        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+        if asked_s is not None and anyio.current_time() + asked_s >= self.attempts.gives_up_s():
+            most_s = self._policy.give_up_s
+            cause += f"; the store asks to wait {asked_s:.0f} s, and {most_s:g} s without a byte are the most"
         failed = StorageError(
             f"{self._doing} {self._name} failed after {number} attempt{'s' if number > 1 else ''} "
             f"in {elapsed_s:.1f} s: {cause}"

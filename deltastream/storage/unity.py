@@ -104,6 +104,10 @@ def find_unity_table(uri: str, storage_options: Mapping[str, Any] | None) -> Uni
         StorageError: The catalog did not answer, or refused.
     """
     name = uri[len(_SCHEME) :].strip("/")
+    if "?" in name or ("@" in name and ":" in name):
+        raise OptionError(
+            "a URI of uc:// has no user information and no query: give storage_options={'databricks_token': ...}"
+        )
     if len(name.split(".")) != 3 or not all(name.split(".")):
         raise OptionError(f"{uri}: a table of Unity Catalog is uc://catalog.schema.table")
     options = {key.lower(): value for key, value in (storage_options or {}).items()}

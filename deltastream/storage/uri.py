@@ -10,11 +10,17 @@ from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
 from deltastream.errors import OptionError
 from deltastream.storage.aliases import Claim
-from deltastream.storage.redact import without_user
+from deltastream.storage.redact import without_secrets, without_user
 
 __all__ = ["Location", "is_uri", "parse_uri", "quoted"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)|file(?=:)", re.IGNORECASE)
+_CHAINED = re.compile(
+    r"(?!(?:s3[an]?|az|azure|abfss?|adl|wasbs?|gc?s|https?|file|local)://)"
+    r"([A-Za-z][A-Za-z0-9+.-]*)(?:://[^?#]*?)?::(?:[A-Za-z][A-Za-z0-9+.-]*)(?:::|://)",
+    re.IGNORECASE,
+)
+"""Elsewhere two colons may be of a name."""
 _PROTOCOLS = {
     **dict.fromkeys(("s3", "s3a", "s3n"), "s3"),
     **dict.fromkeys(("az", "azure", "abfs", "abfss", "adl", "wasb", "wasbs"), "az"),
@@ -62,6 +68,11 @@ def parse_uri(uri: str) -> Location | str:
     Raises:
         OptionError: The URI names no bucket, or has what no table's URI has. Never shows user information or a query.
     """
+    if chained := _CHAINED.match(uri):
+        raise OptionError(
+            f"{chained[1]} begins a chain of fsspec's, which is not read: give the URI of the store alone, "
+            "and cache_dir= to keep what it gave"
+        )
     scheme = _SCHEME.match(uri)
     if scheme is None:
         if not uri:
@@ -73,8 +84,8 @@ def parse_uri(uri: str) -> Location | str:
         path = unquote(parts.path)
         if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
             raise OptionError(
-                f"{uri}: a file URI is file:///path/of/the/table, without host, query and fragment; write ? as %3F "
-                "and # as %23"
+                f"{without_secrets(uri)}: a file URI is file:///path/of/the/table, without host, query and fragment; "
+                "write ? as %3F and # as %23"
             )
         if not path:
             raise OptionError(
@@ -86,12 +97,11 @@ def parse_uri(uri: str) -> Location | str:
         return _http(name, parts)
     if protocol == "http" or (protocol == "az" and "@" in parts.netloc):
         return _azure(name, parts)
-    if protocol == "memory":
+    if protocol == "memory" and parts.password is None:
         root = _key(f"{name}://…", f"{parts.netloc}/{parts.path}")
         return Location(protocol, "", root, f"memory://{quoted(root)}")
-    if protocol not in ("s3", "az", "gs"):
+    if protocol not in ("s3", "az", "gs", "memory"):
         shown = f"{name}://{_host(parts)}{parts.path}".rstrip("/")
-        # Chained file systems: each may have user information of its own.
         return Location(protocol, "", uri, without_user(shown))
     if "@" in parts.netloc:
         raise OptionError(

@@ -282,6 +282,13 @@ def test_the_same_filter_may_be_written_in_another_way(table: Path) -> None:
     loader(table, filter=[("id", ">", 100)]).load_state_dict(state)
 
 
+def test_a_filter_that_differs_is_shown_as_it_is_written(table: Path) -> None:
+    state = loader(table, filter="id > 100 and text is not null").state_dict()
+    told = r"filter: the state has 'id > 100 AND NOT \(text IS NULL\)', this loader 'id > 7'"
+    with pytest.raises(OptionError, match=told):
+        loader(table, filter=[("id", ">", 7)]).load_state_dict(state)
+
+
 def test_a_pad_that_nobody_asked_for_is_taken_from_the_state(table: Path) -> None:
     state = rank_loader(table, 0, 4, pad=False).state_dict()
     resumed = [rank_loader(table, rank, 4) for rank in range(4)]

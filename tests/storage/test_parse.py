@@ -9,7 +9,7 @@ from deltastream.storage.fsspec_arguments import fsspec_arguments
 from deltastream.storage.meanings import MEANINGS
 from deltastream.storage.obstore_arguments import obstore_arguments
 from deltastream.storage.parse import parse_store
-from deltastream.storage.store import Store
+from deltastream.storage.store import Credentials, Store
 
 URIS = {
     "s3": "s3://box/a/table",
@@ -104,6 +104,12 @@ def test_no_representation_shows_a_secret(kind: str) -> None:
         except OptionError as error:
             shown = str(error)
         assert "marker-of" not in shown, name
+
+
+@pytest.mark.parametrize("uri", ["memory://box/t", "ftp://host/t"])
+def test_a_callback_that_would_never_be_called_is_refused(uri: str) -> None:
+    with pytest.raises(OptionError, match=r"credentials= is for s3://.*(memory|ftp):// takes"):
+        parse_store(uri, credentials=lambda: Credentials({"password": "marker"}))
 
 
 def test_what_obstore_cannot_do_is_an_error_that_names_it() -> None:

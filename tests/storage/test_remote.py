@@ -154,6 +154,24 @@ def test_a_fault_that_stays_names_the_object_and_the_attempts(
         ask(storage, lambda storage: storage.read("a b%c"))
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_store_that_asks_to_wait_longer_than_is_waited_is_given_up_with_these_times(
+    pool: DecodePool, filled: ObjectStore, proxy: FaultProxy, status: int
+) -> None:
+    proxy.set(Settings(rules=(Rule(Fault.STATUS, status=status, retry_after_s=60),)))
+    store = filled.via(proxy.port)
+    storage = partial(
+        open_storage,
+        store.uri("faults"),
+        StorageAccess(store.storage_options, transport="fsspec"),
+        pool=pool,
+        policy=IMPATIENT,
+    )
+    told = rf"a b%c failed after 1 attempt in .*{status}.*asks to wait 60 s, and 10 s without a byte are the most"
+    with pytest.raises(StorageError, match=told):
+        ask(storage, lambda storage: storage.read("a b%c"))
+
+
 def test_a_log_is_read_from_s3(pool: DecodePool, s3: ObjectStore) -> None:
     for number in range(12):
         write_deltalake(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.errors import OptionError
+from deltastream.storage.unity import find_unity_table
 from deltastream.storage.uri import Location, parse_uri, quoted
 
 NAMES = st.text(st.characters(exclude_categories=["C"], exclude_characters="/"), min_size=1).filter(
@@ -54,14 +55,42 @@ def test_a_file_uri_is_decoded(uri: str) -> None:
     assert parse_uri(uri) == "/tmp/a#b"
 
 
+def test_user_information_is_not_shown() -> None:
+    found = parse_uri("ftp://me:marker@h/t")
+    assert isinstance(found, Location)
+    assert "marker" not in found.uri
+
+
 @pytest.mark.parametrize(
     "uri",
     [
-        "zip://t::http://me:secret@h/a.zip",
-        "ftp://me:secret@h/t",
+        "zip://t::http://me:marker@h/a.zip",
+        "zip://::file:///t?sig=marker",
+        "simplecache::s3://me:marker@box/t",
+        "simplecache::zip://t::https://h/a.zip?sig=marker",
+        "file://me:marker@h/t",
+        "file:///t?sig=marker",
+        "memory://me:marker@h/t",
     ],
 )
-def test_user_information_is_not_shown(uri: str) -> None:
-    found = parse_uri(uri)
-    assert isinstance(found, Location)
-    assert "secret" not in found.uri
+def test_a_uri_that_is_refused_does_not_show_its_secrets(uri: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        parse_uri(uri)
+    assert "marker" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["a::b", "/data/x::y/z", "memory://a::b", "s3://box/zip::s3://x"])
+def test_two_colons_in_a_name_are_of_the_name(path: str) -> None:
+    found = parse_uri(path)
+    assert (found if isinstance(found, str) else found.uri).replace("//x", "/x") == path.replace(
+        "//x", "/x"
+    )
+
+
+@pytest.mark.parametrize(
+    "uri", ["uc://me:marker@main.sales.orders", "uc://main.sales.orders?sig=marker"]
+)
+def test_a_table_of_a_catalog_has_no_user_and_no_query(uri: str) -> None:
+    with pytest.raises(OptionError, match="databricks_token") as raised:
+        find_unity_table(uri, None)
+    assert "marker" not in str(raised.value)

@@ -39,7 +39,7 @@ class DiskCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str], max_nbytes: int) -> None:
-        """Make or open the folder, for this user alone. One that can't be written is warned of once, and left alone.
+        """Make or open the folder, for this user alone. One that can't be written is warned of once, and only read.
 
         Raises:
             OptionError: The folder holds something else, or `max_nbytes` is no positive integer.
@@ -50,6 +50,7 @@ class DiskCache:
         self._lock = Lock()
         self._counts = dict.fromkeys(("hits", "misses", "damaged", "nbytes", "kept"), 0)
         self._keeps = True
+        self._items = os.path.join(self._root, "items")
         self._folder: CacheFolder | None = None
         try:
             self._folder = CacheFolder(self._root, max_nbytes)
@@ -61,14 +62,12 @@ class DiskCache:
 
     def get(self, key: bytes) -> memoryview | None:
         """Return a map of the data under `key`, its checksum verified, or None. Evicted, it stays readable."""
-        if self._folder is None:
-            return None
-        path = os.path.join(self._folder.items, file_name(key))
+        path = os.path.join(self._items, file_name(key))
         data, damaged = None, False
         try:
             data = read_item(path, key)
             damaged = data is None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             pass
         except OSError:
             damaged = True  # an empty file can't be mapped, one on a broken disk not be read
@@ -88,7 +87,7 @@ class DiskCache:
         """
         if self._folder is None or not self._keeps:
             return
-        path = os.path.join(self._folder.items, file_name(key))
+        path = os.path.join(self._items, file_name(key))
         if os.path.exists(path) and not replaces:
             return
         end = trailer(key, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltastream.storage.transport import TransientError
+from deltastream.storage.transport import AccessDeniedError, TransientError
 from deltastream.storage.transports.translate import (
     describe,
     has_bad_certificate,
@@ -21,6 +21,9 @@ def of_aiohttp(error: Exception, path: str) -> OSError:
         return of_status(error.status, path, error.message, error.headers)
     if isinstance(error, aiohttp.InvalidURL) or has_bad_certificate(error):
         return OSError(describe(error))
+    if isinstance(error, FileNotFoundError):
+        # One of credentials: an object that is not there has a status.
+        return AccessDeniedError(describe(error))
     if isinstance(error, aiohttp.ClientError):
         return TransientError(describe(error))
     return of_os_error(error, path)

@@ -23,7 +23,13 @@ from deltastream.types import ByteRange, ObjectInfo
 
 __all__ = ["AzureTransport", "open_azure"]
 
-_CLIENT_OPTIONS = ("connection_timeout", "read_timeout")
+_CLIENT_OPTIONS = (
+    "connection_timeout",
+    "read_timeout",
+    "proxies",
+    "user_agent",
+    "connection_verify",
+)
 
 
 def open_azure(arguments: Mapping[str, Any], container: str) -> AzureTransport:

@@ -99,12 +99,15 @@ class GcsTransport:
 
     async def _headers(self, path: str) -> dict[str, str]:
         headers: dict[str, str]
+        # Else it names itself, whatever the session says.
+        agent = self._filesystem.session.headers.get("User-Agent")
+        given = None if agent is None else {"User-Agent": agent}
         if self._filesystem.credentials.credentials is None:
-            headers = self._filesystem._get_headers(None)
+            headers = self._filesystem._get_headers(given)
             return headers
         try:
             # It may ask for another token, and blocks meanwhile.
-            headers = await anyio.to_thread.run_sync(self._filesystem._get_headers, None)
+            headers = await anyio.to_thread.run_sync(self._filesystem._get_headers, given)
         except Exception as error:
             raise _of_credentials(error, path) from error
         return headers
@@ -127,6 +130,9 @@ def _of_credentials(error: Exception, path: str) -> OSError:
     if isinstance(error, TransportError):
         return TransientError(describe(error))
     # gcsfs has its own error for a refresh that failed.
-    if isinstance(error, GoogleAuthError) or type(error).__name__ == "HttpError":
+    if (
+        isinstance(error, GoogleAuthError | FileNotFoundError)
+        or type(error).__name__ == "HttpError"
+    ):
         return AccessDeniedError(describe(error))
     return of_os_error(error, path)

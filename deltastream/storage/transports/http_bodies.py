@@ -27,16 +27,10 @@ async def ask(
     Raises:
         OSError: What the error means for `path`; also of what fails within the context.
     """
-    import aiohttp
     from yarl import URL
 
     try:
-        answer = await session.request(
-            method,
-            # Deadlines are the caller's.
-            URL(url, encoded=True),
-            **{"timeout": aiohttp.ClientTimeout(total=None), **arguments},
-        )
+        answer = await session.request(method, URL(url, encoded=True), **arguments)
     except Exception as error:
         raise of_aiohttp(error, path) from error
     try:

@@ -16,6 +16,7 @@ from deltastream.storage.transports.translate import (
     has_bad_certificate,
     not_found,
     of_status,
+    retry_after_s,
 )
 from deltastream.types import ByteRange, ObjectInfo
 
@@ -49,8 +50,6 @@ class S3Transport:
     def __init__(self, filesystem: Any, bucket: str) -> None:
         self._filesystem = filesystem
         self._bucket = bucket
-        # Who pays, and what the user wants to be sent along.
-        self._extra = {**filesystem.req_kw}
 
     def __repr__(self) -> str:
         return f"<S3Transport {self._bucket}>"
@@ -64,7 +63,7 @@ class S3Transport:
 
     @asynccontextmanager
     async def open(self, path: str, byte_range: ByteRange | None) -> AsyncIterator[Response]:
-        arguments = {"Bucket": self._bucket, "Key": path, **self._extra}
+        arguments = {"Bucket": self._bucket, "Key": path}
         if byte_range is not None:
             arguments["Range"] = f"bytes={byte_range.start}-{byte_range.stop - 1}"
         answer = await self._call("get_object", path, **arguments)
@@ -82,7 +81,7 @@ class S3Transport:
         self, folder: str, *, after: str = ""
     ) -> AsyncIterator[builtins.list[ObjectInfo]]:
         prefix = f"{folder}/" if folder else ""
-        arguments = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **self._extra}
+        arguments = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
         if after:
             arguments["StartAfter"] = prefix + after
         while True:
@@ -98,7 +97,7 @@ class S3Transport:
             arguments["ContinuationToken"] = page["NextContinuationToken"]
 
     async def info(self, path: str) -> ObjectInfo:
-        head = await self._call("head_object", path, Bucket=self._bucket, Key=path, **self._extra)
+        head = await self._call("head_object", path, Bucket=self._bucket, Key=path)
         return ObjectInfo(path.rpartition("/")[2], head["ContentLength"], modified_ms(head))
 
     async def aclose(self) -> None:
@@ -109,7 +108,9 @@ class S3Transport:
     async def _call(self, name: str, path: str, **arguments: Any) -> Any:
         try:
             client = await self._filesystem.get_s3(self._bucket)
-            return await getattr(client, name)(**arguments)
+            method = getattr(client, name)
+            # With who pays, and what of `s3_additional_kwargs` this method takes: keys of encrypted objects, say.
+            return await method(**self._filesystem._get_s3_method_kwargs(method, **arguments))
         except Exception as error:
             raise _translate(error, path) from error
 
@@ -137,10 +138,13 @@ def _translate(error: Exception, path: str) -> OSError:
 
     if isinstance(error, exceptions.ClientError):
         return _of_client_error(error, path)
+    if isinstance(error, exceptions.NoCredentialsError):
+        return AccessDeniedError(
+            f'{describe(error)}; for a public bucket give aws_skip_signature: "true"'
+        )
     if isinstance(
         error,
-        exceptions.NoCredentialsError
-        | exceptions.PartialCredentialsError
+        exceptions.PartialCredentialsError
         | exceptions.CredentialRetrievalError
         | exceptions.TokenRetrievalError
         | exceptions.UnauthorizedSSOTokenError,
@@ -164,7 +168,8 @@ def _of_client_error(error: Any, path: str) -> OSError:
     if code in _DENIED_CODES:
         return AccessDeniedError(f"HTTP status {status}, {text}")
     if code in _TRANSIENT_CODES:
-        return TransientError(f"HTTP status {status}, {text}", status=status)
+        asked_s = retry_after_s(metadata.get("HTTPHeaders"))
+        return TransientError(f"HTTP status {status}, {text}", status=status, retry_after_s=asked_s)
     if code in ("NoSuchKey", "NoSuchBucket"):
         return not_found(path)
     return of_status(status, path, text, metadata.get("HTTPHeaders"))

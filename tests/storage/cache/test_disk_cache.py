@@ -200,6 +200,26 @@ def test_a_full_disk_ends_the_keeping_with_one_warning(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a disk needs root")
+    try:
+        DiskCache(disk / "cache", CAP).put(b"a", data_of(1))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.warns(RuntimeWarning, match="what it has is still read"):
+            cache = DiskCache(disk / "cache", CAP)
+        assert cache.get(b"a") == data_of(1)
+        cache.put(b"b", data_of(2))
+        assert cache.get(b"b") is None
+        found = cache.statistics()
+        assert (found.num_hits, found.num_misses, found.num_damaged) == (1, 1, 0)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def test_a_limit_on_the_size_of_files_ends_the_keeping_with_one_warning(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 30)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,0 +1,94 @@
+"""Owns how a parsed filter is shown: as SQL, the same for all ways to write it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+
+from deltastream.predicate.expression import (
+    And,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    IsNaN,
+    IsNull,
+    IsTrue,
+    Like,
+    Literal,
+    Not,
+    Opaque,
+    Or,
+    Timestamp,
+    Value,
+)
+
+__all__ = ["text_of"]
+
+_DAY_NS = 86_400_000_000_000
+
+
+def text_of(expression: Expression) -> str:
+    """Return the SQL that means `expression`; of what only Arrow evaluates, how Arrow shows it."""
+    match expression:
+        case Compare(left, operator, right):
+            return f"{_operand(left)} {operator} {_operand(right)}"
+        case In(column, values):
+            return f"{column} IN ({', '.join(map(_value, values))})"
+        case IsNull(column):
+            return f"{column} IS NULL"
+        case IsNaN(column):
+            return f"isnan({column})"
+        case Like(column, pattern, ignore_case):
+            return f"{column} {'ILIKE' if ignore_case else 'LIKE'} {_value(pattern)}"
+        case Constant(value):
+            return _value(value)
+        case Not(operand):
+            return f"NOT ({text_of(operand)})"
+        case And(operands):
+            return " AND ".join(map(_grouped, operands))
+        case Or(operands):
+            return " OR ".join(map(_grouped, operands))
+        case IsTrue(operand):
+            return f"({text_of(operand)}) IS TRUE"
+        case Opaque(inner):
+            return str(inner)
+
+
+def _grouped(operand: Expression) -> str:
+    text = text_of(operand)
+    return f"({text})" if isinstance(operand, And | Or | Opaque) else text
+
+
+def _operand(side: Column | Literal) -> str:
+    return _value(side.value) if isinstance(side, Literal) else str(side)
+
+
+def _value(value: Value) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool() | Decimal():
+            return str(value).upper()
+        case float():
+            # Else it would look like the decimal, which compares otherwise.
+            return f"{value!r}D"
+        case str():
+            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        case bytes():
+            return f"X'{value.hex()}'"
+        case Timestamp(nanoseconds, zoned):
+            return _moment(nanoseconds, zoned=zoned)
+        case _:
+            return str(value)
+
+
+def _moment(nanoseconds: int, *, zoned: bool) -> str:
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    day, _, time = str(np.datetime64(seconds, "s")).partition("T")
+    if not zoned and nanoseconds % _DAY_NS == 0:
+        return f"DATE '{day}'"
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return f"TIMESTAMP '{day} {time}{digits}{'Z' if zoned else ''}'"

@@ -29,6 +29,9 @@ def parse_deletion_vector(
         FileCorruptError: The bytes are not those of such a vector.
         UnsupportedFeatureError: They are in a format that the protocol does not have.
     """
+    if vector.storage_type == "i" and not stored and vector.cardinality == 0:
+        # What Spark writes where a file had a vector and has none any more.
+        return RowSelection(BitMap64())
     bitmap = memoryview(stored) if vector.storage_type == "i" else _unframe(stored, vector, context)
     magic = int.from_bytes(bitmap[:4], "little")
     if magic == _NATIVE_MAGIC or int.from_bytes(bitmap[:4], "big") == _NATIVE_MAGIC:

@@ -36,9 +36,11 @@ class Resolver:
     def _find(
         self, wanted: pa.Field, level: Siblings, path: str, *, whole: bool
     ) -> tuple[FileField, Node] | None:
-        # `void` columns have nothing but nulls, in files or not.
+        # `void` columns have nothing but nulls, in files or not; so have those of Parquet's type null.
         found = None if pt.is_null(wanted.type) else level.find(wanted)
-        return None if found is None else (found, self._node(wanted.type, found, path, whole=whole))
+        if found is None or pt.is_null(found.type):
+            return None
+        return found, self._node(wanted.type, found, path, whole=whole)
 
     def _node(self, wanted: pa.DataType, found: FileField, path: str, *, whole: bool) -> Node:
         """`whole`: every leaf below is read, wanted or not."""

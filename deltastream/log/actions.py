@@ -32,6 +32,7 @@ class Protocol:
 
     min_reader_version: int
     reader_features: tuple[str, ...]
+    writer_features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ def parse_protocol(action: Any, *, source: str) -> Protocol:
     version = fields.get("minReaderVersion")
     if not isinstance(version, int):
         raise _unlike(source, "protocol.minReaderVersion", "an integer", version)
-    return Protocol(version, _strings(fields.get("readerFeatures"), "readerFeatures", source))
+    readers, writers = (
+        _strings(fields.get(name), f"protocol.{name}", source)
+        for name in ("readerFeatures", "writerFeatures")
+    )
+    return Protocol(version, readers, writers)
 
 
 def parse_metadata(action: Any, *, source: str) -> Metadata:

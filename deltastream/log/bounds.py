@@ -19,6 +19,7 @@ _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
 _TIMESTAMP_NTZ = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d+)?)?$"
 _BEYOND_MICROSECONDS = r"(\.\d{6})\d+"
+_WHOLE_SECOND = r"^([^.]*:\d{2}:\d{2})(Z|[+-]\d{2}:\d{2}|)$"
 
 _GREGORIAN = date(1582, 10, 15)
 _STANDARD_TIME = datetime(1900, 1, 1)
@@ -28,7 +29,7 @@ _MIN_CUT_NBYTES = 32
 _EXACT_DIGITS = 15
 
 
-def parse_bounds(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+def parse_bounds(texts: pa.Array, type_: pa.DataType, *, is_upper: bool) -> pa.Array:
     """Return the dates, timestamps or strings that `texts` are; null for those that are none."""
     if pa.types.is_string(type_):
         return texts
@@ -38,6 +39,9 @@ def parse_bounds(texts: pa.Array, type_: pa.DataType) -> pa.Array:
         # Without a zone an instant is not known: PROTOCOL.md leaves it to the writer's session.
         pattern = _TIMESTAMP_NTZ if type_.tz is None else _TIMESTAMP
         texts = pc.replace_substring_regex(texts, _BEYOND_MICROSECONDS, r"\1")
+        if is_upper:
+            # Apache XTable cuts the greatest value to its second; Spark would write ".000".
+            texts = pc.replace_substring_regex(texts, _WHOLE_SECOND, r"\1.999999\2")
     return cast_or_null(_where(pc.match_substring_regex(texts, pattern), texts), type_)
 
 

@@ -131,7 +131,9 @@ def _column(struct: pa.StructArray, path: tuple[str, ...], type_: pa.DataType) -
     if not pa.types.is_string(found):
         return cast_or_null(values, type_)
     is_text = pa.types.is_string(type_) or pa.types.is_temporal(type_)
-    return parse_bounds(values, type_) if is_text else pa.nulls(len(struct), type_)
+    if not is_text:
+        return pa.nulls(len(struct), type_)
+    return parse_bounds(values, type_, is_upper=path[0] == KINDS[1])
 
 
 def _sure_nulls(nulls: pa.Array, tight: pa.Array, counts: pa.Array) -> pa.Array:

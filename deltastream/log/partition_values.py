@@ -77,6 +77,10 @@ def parse_partition_values(
 
 
 def _parse(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_null(type_):
+        if texts.null_count < len(texts):
+            raise ValueError("a column of type void has no values")
+        return pa.nulls(len(texts))
     if pa.types.is_integer(type_):
         return _matching(texts, _INTEGER).cast(type_)
     if pa.types.is_boolean(type_):

@@ -48,6 +48,12 @@ def check_protocol(protocol: Protocol, metadata: Metadata, *, table_uri: str) ->
     mode = column_mapping(
         protocol.min_reader_version, protocol.reader_features, metadata.configuration
     )
+    asked = metadata.configuration.get("delta.columnMapping.mode", "none").lower()
+    if mode != asked and "columnMapping" in protocol.writer_features:
+        raise UnsupportedFeatureError(
+            f"{table_uri}: its protocol has columnMapping for writers and not for readers, so nobody can say how its "
+            f"columns (delta.columnMapping.mode is {asked!r}) are found"
+        )
     if mode not in _COLUMN_MAPPING_MODES:
         raise UnsupportedFeatureError(
             f"{table_uri}: delta.columnMapping.mode is {mode!r}; one of {', '.join(_COLUMN_MAPPING_MODES)} is read"

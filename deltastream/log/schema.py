@@ -140,7 +140,7 @@ def _primitive(name: str, column: str) -> pa.DataType:
     if match := DECIMAL.fullmatch(name):
         # Spark's DecimalType.USER_DEFAULT, which a bare "decimal" names.
         precision, scale = int(match[1] or 10), int(match[2] or 0)
-        if 1 <= precision <= _MAX_DECIMAL_PRECISION:
+        if 1 <= precision <= _MAX_DECIMAL_PRECISION and scale <= precision:
             return pa.decimal128(precision, scale)
     raise _unknown(column, name)
 

@@ -40,6 +40,12 @@ def test_the_rows_that_were_written_are_those_that_are_deleted(rows: set[int]) -
     assert parse(vector_file([data])[0], vector) == sorted(rows)
 
 
+def test_a_vector_without_bytes_deletes_nothing_and_may_not_say_that_it_does() -> None:
+    assert parse(b"", inline(b"", 0)) == []
+    with pytest.raises(FileCorruptError, match="magic number is 0"):
+        parse(b"", inline(b"", 1))
+
+
 @pytest.mark.parametrize(
     ("byte", "message"),
     [(0, "version 0"), (4, "says that it has"), (20, "checksum"), (-1, "checksum")],

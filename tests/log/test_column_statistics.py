@@ -109,6 +109,19 @@ def test_a_timestamp_was_truncated_to_milliseconds(zone: str | None) -> None:
     assert bounds([raw(text, later)], type_) == [(at, at + micro + MS)]
 
 
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("between", ["T", " "])
+def test_a_timestamp_without_a_fraction_may_have_been_cut_to_its_second(
+    zone: str | None, between: str
+) -> None:
+    at = datetime(2024, 1, 2, 3, 4, 5, 0, None if zone is None else UTC)
+    for end in ["" if zone is None else "Z", *([] if zone is None else ["+00:00"])]:
+        text = f'"2024-01-02{between}03:04:05{end}"'
+        ((least, greatest),) = bounds([raw(text, text)], pa.timestamp("us", zone))
+        assert least == at
+        assert at + timedelta(microseconds=999_999) <= greatest <= at + timedelta(seconds=1.01)
+
+
 @pytest.mark.parametrize(
     ("type_", "text", "expected"),
     [
@@ -138,7 +151,7 @@ def test_a_time_that_could_mean_another_is_unknown(
 def test_zones_had_seconds_that_a_text_has_not() -> None:
     at = datetime(1950, 1, 1, tzinfo=UTC)
     minute = timedelta(minutes=1)
-    text = f'"{at.isoformat()}"'
+    text = f'"{at.isoformat(timespec="milliseconds")}"'
     assert bounds([raw(text, text)], pa.timestamp("us", "UTC")) == [(at - minute, at + minute + MS)]
 
 

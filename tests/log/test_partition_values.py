@@ -41,6 +41,7 @@ def values_of(folder: Path, type_: str, texts: list[str | None]) -> list[Any]:
         ("double", {"1.0E10": 1e10, "-0.1": -0.1, "4.9E-324": 5e-324}),
         ("boolean", {"true": True, "false": False, "True": True}),
         ("binary", {"abc": b"abc", "ü": "ü".encode()}),
+        ("void", {}),
         ("date", {"2024-02-29": date(2024, 2, 29), "0001-01-01": date(1, 1, 1)}),
         (
             "decimal(20,3)",
@@ -156,6 +157,7 @@ def test_not_a_number_is_a_value(tmp_path: Path) -> None:
         ("timestamp", "9999999-01-01 00:00:00"),
         ("timestamp_ntz", "10000-01-01 00:00:00Z"),
         ("timestamp_ntz", "2024-01-02T03:04:05Z"),
+        ("void", "1"),
     ],
 )
 def test_a_value_of_another_type_is_corrupt_and_names_column_value_and_file(

@@ -83,3 +83,28 @@ def test_an_older_version_is_read_though_the_latest_one_is_refused(tmp_path: Pat
     assert read(tmp_path, version=0).files.num_rows == 1
     with pytest.raises(UnsupportedFeatureError):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("reader", "readers"), [(1, None), (3, None), (3, ["timestampNtz"])])
+def test_column_mapping_for_writers_alone_is_refused(
+    tmp_path: Path, reader: int, readers: list[str] | None
+) -> None:
+    action = protocol(reader, readers)
+    action["protocol"] |= {"minWriterVersion": 7, "writerFeatures": ["columnMapping"]}
+    configuration = {"delta.columnMapping.mode": "name"}
+    log = LogFolder(tmp_path)
+    log.commit(0, action, metadata(), add("a"))
+    assert read(tmp_path).column_mapping == "none"
+    log.commit(1, metadata(configuration=configuration))
+    with pytest.raises(UnsupportedFeatureError, match=r"columnMapping\.mode is 'name'"):
+        read(tmp_path)
+
+
+def test_column_mapping_of_reader_version_2_may_be_listed_for_writers(tmp_path: Path) -> None:
+    action = protocol(2)
+    action["protocol"] |= {"minWriterVersion": 7, "writerFeatures": ["columnMapping"]}
+    configuration = {"delta.columnMapping.mode": "name"}
+    column = {"name": "x", "type": "long", "nullable": True}
+    column["metadata"] = {"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "y"}
+    LogFolder(tmp_path).commit(0, action, metadata(columns=[column], configuration=configuration))
+    assert read(tmp_path).column_mapping == "name"

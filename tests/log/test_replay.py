@@ -151,6 +151,15 @@ def test_a_file_that_a_checkpoint_has_twice_is_corrupt_and_named(
         read(tmp_path)
 
 
+def test_a_file_that_a_checkpoint_has_twice_with_two_times_is_corrupt_and_named(
+    tmp_path: Path,
+) -> None:
+    adds = [add("b", modified_ms=2), add("a", modified_ms=1), add("b", modified_ms=3)]
+    LogFolder(tmp_path).checkpoint(0, *HEAD, *adds)
+    with pytest.raises(LogCorruptError, match="version 0: file b is added twice"):
+        read(tmp_path)
+
+
 def test_a_file_added_anew_with_another_vector_and_not_removed_is_corrupt_and_named(
     tmp_path: Path,
 ) -> None:

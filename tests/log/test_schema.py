@@ -64,6 +64,8 @@ def test_nested_types_keep_their_names_and_nullability() -> None:
     [
         ("interval day to second", "interval day to second"),
         ("decimal(39,0)", r"decimal\(39,0\)"),
+        ("decimal(10,11)", r"decimal\(10,11\)"),
+        ("decimal(10,99999999999)", r"decimal\(10,99999999999\)"),
         ("brand new", "brand new"),
         ({"type": "udt", "class": "x"}, "udt"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,8 @@ def descriptors_from_struct(found: pa.StructArray | None, num_rows: int) -> pa.S
         else pa.nulls(num_rows, field.type)
         for logged, field in zip(_LOGGED, DELETION_VECTOR, strict=True)
     ]
-    present = found.is_valid()
+    # A struct of nothing but nulls is how a checkpoint may say that there is none.
+    present = functools.reduce(pc.or_, [column.is_valid() for column in columns])
     storage_type, path, offset, nbytes, cardinality = [column.filter(present) for column in columns]
     if storage_type.null_count or path.null_count or nbytes.null_count or cardinality.null_count:
         raise ValueError("a deletion vector lacks a field")

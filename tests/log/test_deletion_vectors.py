@@ -51,6 +51,13 @@ def test_a_table_without_vectors_has_a_column_of_nulls(tmp_path: Path) -> None:
     assert vectors(tmp_path) == {"a": None}
 
 
+def test_a_vector_of_nothing_but_nulls_is_none(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(VECTOR)
+    actions = [add("a", deletionVector=nothing), add("b", deletionVector=VECTOR)]
+    LogFolder(tmp_path).checkpoint(0, *HEAD, *actions)
+    assert vectors(tmp_path) == {"a": None, "b": EXPECTED}
+
+
 WRONG: list[dict[str, Any]] = [
     {"storageType": None},
     {"storageType": "x"},

@@ -32,7 +32,7 @@ def python_values(column: pa.Array, context: FileContext, name: str) -> npt.NDAr
             values: npt.NDArray[np.object_] = column.to_numpy(zero_copy_only=False)
             return values
         return np.fromiter(column.to_pylist(), np.object_, len(column))
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, pa.ArrowException) as error:
         # Arrow takes the file's word for it.
         raise FileCorruptError(
             f"{context}: column {name!r} has a text that is no UTF-8 ({error}): read_arrow and a cast to binary give "

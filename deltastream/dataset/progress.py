@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 from torch.utils.data._utils.worker import WorkerInfo
@@ -32,6 +33,8 @@ class Progress:
         self.plan = plan
         self._plan_number = 0
         self._epochs = EpochCounter()
+        self._beginning = Lock()
+        """Two threads may begin an iteration at once: each has an epoch of its own."""
         self._cursor: Cursor | None = None
         """The latest iteration; None: none yet, or it was set where the next one begins."""
         self._is_handed = False
@@ -43,7 +46,12 @@ class Progress:
         self._schedule(topology.consumer(), 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cursor": None}
+        return {name: value for name, value in self.__dict__.items() if name != "_beginning"} | {
+            "_cursor": None
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _beginning=Lock())
 
     def epoch_steps(self) -> int:
         """Return how many batches this rank has in a whole epoch."""
@@ -67,19 +75,21 @@ class Progress:
 
     def begin(self) -> Cursor:
         """Begin an iteration of the dataset's own process."""
-        self._epochs.keep_to_process()
-        return self._begin(self._epochs.next(), num_workers=1)
+        with self._beginning:
+            self._epochs.keep_to_process()
+            return self._begin(self._epochs.next(), num_workers=1)
 
     @contextmanager
     def hand_to_workers(self, num_workers: int) -> Iterator[Cursor]:
         """Begin an iteration whose batches the workers read that are started, or woken, within."""
-        self._epochs.keep_to_process()
-        self._handed = self._epochs.assign()
-        self._is_handed = True
-        try:
-            yield self._begin(self._handed, num_workers=num_workers)
-        finally:
-            self._is_handed, self._handed = False, None
+        with self._beginning:
+            self._epochs.keep_to_process()
+            self._handed = self._epochs.assign()
+            self._is_handed = True
+            try:
+                yield self._begin(self._handed, num_workers=num_workers)
+            finally:
+                self._is_handed, self._handed = False, None
 
     def begin_in_worker(self, worker: WorkerInfo) -> Cursor:
         """Begin this worker's share of an iteration.

@@ -100,8 +100,17 @@ def _decimals(values: pa.Array, *, is_upper: bool) -> pa.Array:
     size = pc.abs(units)
     # Arrow's JSON reader lets a number of more digits than the type's pass.
     values = _where(pc.less_equal(size, _integer(10**precision - 1)), values)
+    if values.type.scale == 0:
+        # delta-rs gives the end of int64 for all that lies beyond it.
+        is_within = (
+            pc.less(units, _integer(2**63 - 1))
+            if is_upper
+            else pc.greater(units, _integer(-(2**63)))
+        )
+        values = _where(is_within, values)
     # A double keeps 15 digits: what is less than 10**15 units came through it unharmed.
     is_large = pc.fill_null(pc.greater_equal(size, _integer(10**_EXACT_DIGITS)), False)
+    is_large = pc.and_(is_large, values.is_valid())
     if not pc.any(is_large).as_py():
         return values
     largest = 10**precision - 1

@@ -46,13 +46,17 @@ def parse_moment(text: str) -> Timestamp | None:
 
 
 def moment_of(value: object) -> Timestamp | None:
-    """Return a date, datetime, datetime64 or Arrow date or timestamp as ours; None if it is something else."""
+    """Return a date, datetime, datetime64 or Arrow date or timestamp as ours; None if it is null, or something else."""
     if isinstance(value, np.datetime64):
+        if np.isnat(value):
+            return None
         unit = np.datetime_data(value)[0]
         value = value.astype("datetime64[ns]" if unit in ("ps", "fs", "as") else value.dtype)
         value = pa.scalar(value.astype("datetime64[s]") if unit in ("h", "m") else value)
     elif isinstance(value, (date, datetime)) and not isinstance(value, pa.Scalar):
         value = pa.scalar(value)
+    if isinstance(value, pa.Scalar) and not value.is_valid:
+        return None
     if isinstance(value, pa.TimestampScalar):
         return Timestamp(value.value * _UNIT_NS[value.type.unit], value.type.tz is not None)
     if isinstance(value, (pa.Date32Scalar, pa.Date64Scalar)):

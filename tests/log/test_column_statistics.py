@@ -162,6 +162,17 @@ def test_a_double_that_was_a_float_lies_within_its_old_bounds() -> None:
     assert bounds([raw("0.1", "0.1")], pa.float64()) == [(0.1, value)]
 
 
+def test_an_integral_decimal_at_the_end_of_int64_may_have_been_any_beyond_it() -> None:
+    for type_ in (pa.decimal128(38, 0), pa.decimal128(20, 0)):
+        assert bounds([raw(f"{-(2**63)}", "7"), raw("-7", f"{INT_MAX}")], type_) == [
+            (None, Decimal(7)),
+            (Decimal(-7), None),
+        ]
+        ((least, greatest),) = bounds([raw(f"{INT_MAX}", f"{INT_MAX}")], type_)
+        assert least <= INT_MAX
+        assert greatest is None
+
+
 DECIMALS = st.integers(-(10**38) + 1, 10**38 - 1)
 
 

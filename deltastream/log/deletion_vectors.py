@@ -25,7 +25,10 @@ def descriptors_from_json(descriptors: Sequence[Mapping[str, Any] | None]) -> pa
         ValueError: One lacks what the protocol asks for.
     """
     struct = pa.struct(list(zip(_LOGGED, [field.type for field in DELETION_VECTOR], strict=True)))
-    return descriptors_from_struct(pa.array(descriptors, struct), len(descriptors))
+    found = descriptors_from_struct(pa.array(descriptors, struct), len(descriptors))
+    if found.null_count > descriptors.count(None):
+        raise ValueError("a deletion vector lacks every field")
+    return found
 
 
 def descriptors_from_struct(found: pa.StructArray | None, num_rows: int) -> pa.StructArray:

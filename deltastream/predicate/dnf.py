@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from deltastream.errors import OptionError
@@ -89,8 +89,12 @@ def _term(name: str, operator: Any, value: Any) -> Expression:
 
 
 def _in(column: Column, values: Any) -> In:
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    # An iterator would be used up by the first look at it.
+    if isinstance(values, (str, bytes, Iterator)) or not isinstance(values, Iterable):
         raise OptionError(f"filter: in and not in take a list of values, got {values!r}")
+    if isinstance(values, (set, frozenset)):
+        # Its order differs between processes, and a state's filter is compared.
+        values = sorted(values, key=lambda value: (type(value).__name__, repr(value)))
     return In(column, tuple(literal_of(value) for value in values))
 
 

@@ -74,7 +74,9 @@ class Column:
     """Whether a dot always means a field of a struct; else a column whose own name has the dots comes first."""
 
     def __str__(self) -> str:
-        return ".".join(f"`{part}`" if self.strict else part for part in self.parts)
+        if not self.strict:
+            return ".".join(self.parts)
+        return ".".join("`" + part.replace("`", "``") + "`" for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ __all__ = ["moment_of", "parse_moment"]
 _DAY_NS = 86_400_000_000_000
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
 
+_LONG_UNITS = ("Y", "M", "W", "D", "h", "m")
+
 _TEXT = re.compile(
     r"(?P<day>[+-]?\d{4,6}-\d{1,2}-\d{1,2})"
     r"(?:[T ](?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.](?P<fraction>\d{1,9}))?)?)?"
@@ -52,7 +54,7 @@ def moment_of(value: object) -> Timestamp | None:
             return None
         unit = np.datetime_data(value)[0]
         value = value.astype("datetime64[ns]" if unit in ("ps", "fs", "as") else value.dtype)
-        value = pa.scalar(value.astype("datetime64[s]") if unit in ("h", "m") else value)
+        value = pa.scalar(value.astype("datetime64[s]") if unit in _LONG_UNITS else value)
     elif isinstance(value, (date, datetime)) and not isinstance(value, pa.Scalar):
         value = pa.scalar(value)
     if isinstance(value, pa.Scalar) and not value.is_valid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import blake2b
 
 import numpy as np
 
@@ -54,7 +55,9 @@ def text_of(expression: Expression) -> str:
         case IsTrue(operand):
             return f"({text_of(operand)}) IS TRUE"
         case Opaque(inner):
-            return str(inner)
+            # Arrow shows neither the types of literals nor the middle of a long list.
+            digest = blake2b(inner.__reduce__()[1][0], digest_size=8).hexdigest()
+            return f"{inner} #{digest}"
 
 
 def _grouped(operand: Expression) -> str:

@@ -46,9 +46,7 @@ class Progress:
         self._schedule(topology.consumer(), 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_beginning"} | {
-            "_cursor": None
-        }
+        return {**self.__dict__, "_cursor": None, "_beginning": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _beginning=Lock())

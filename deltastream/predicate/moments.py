@@ -1,4 +1,4 @@
-"""Owns the reading of dates and timestamps, as text or as Python and Arrow write them."""
+"""Owns dates and timestamps: read from text, Python and Arrow, and shown as SQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from deltastream.predicate.expression import Timestamp
 
-__all__ = ["moment_of", "parse_moment"]
+__all__ = ["moment_of", "moment_text", "parse_moment"]
 
 _DAY_NS = 86_400_000_000_000
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
@@ -65,3 +65,13 @@ def moment_of(value: object) -> Timestamp | None:
         days = value.value if isinstance(value, pa.Date32Scalar) else value.value // 86_400_000
         return Timestamp(days * _DAY_NS, zoned=False)
     return None
+
+
+def moment_text(moment: Timestamp) -> str:
+    """Return the SQL literal of a moment; a midnight without a zone is a date."""
+    seconds, fraction = divmod(moment.nanoseconds, 1_000_000_000)
+    day, _, time = str(np.datetime64(seconds, "s")).partition("T")
+    if not moment.zoned and moment.nanoseconds % _DAY_NS == 0:
+        return f"DATE '{day}'"
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return f"TIMESTAMP '{day} {time}{digits}{'Z' if moment.zoned else ''}'"

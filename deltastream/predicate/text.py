@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from hashlib import blake2b
 
-import numpy as np
-
 from deltastream.predicate.expression import (
     And,
     Column,
@@ -25,10 +23,9 @@ from deltastream.predicate.expression import (
     Timestamp,
     Value,
 )
+from deltastream.predicate.moments import moment_text
 
 __all__ = ["text_of"]
-
-_DAY_NS = 86_400_000_000_000
 
 
 def text_of(expression: Expression) -> str:
@@ -82,16 +79,7 @@ def _value(value: Value) -> str:
             return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
         case bytes():
             return f"X'{value.hex()}'"
-        case Timestamp(nanoseconds, zoned):
-            return _moment(nanoseconds, zoned=zoned)
+        case Timestamp():
+            return moment_text(value)
         case _:
             return str(value)
-
-
-def _moment(nanoseconds: int, *, zoned: bool) -> str:
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    day, _, time = str(np.datetime64(seconds, "s")).partition("T")
-    if not zoned and nanoseconds % _DAY_NS == 0:
-        return f"DATE '{day}'"
-    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
-    return f"TIMESTAMP '{day} {time}{digits}{'Z' if zoned else ''}'"

@@ -11,6 +11,7 @@ __all__ = [
     "BACKOFF_MAX_S",
     "BACKOFF_S",
     "BLOCK_FILES",
+    "CACHE_ITEM_NBYTES",
     "DEFAULT_CACHE_NBYTES",
     "DEFAULT_MEMORY_BUDGET",
     "DEFAULT_SHUFFLE_NBYTES",
@@ -88,6 +89,10 @@ a row group; in the time of a request at 30 ms that many bytes are nothing. Arro
 
 REQUEST_NBYTES = 8 << 20
 """Bytes of a request for column chunks, at most: longer ones are divided, and come side by side."""
+
+CACHE_ITEM_NBYTES = 32 << 20
+"""Bytes of column chunks that a cache keeps as one item, at most. One that is read in two pieces costs a tenth more to
+decode."""
 
 MAX_GAP_NBYTES = 64 << 10
 """Bytes between two column chunks that are fetched rather than asked around."""

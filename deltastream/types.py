@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -73,6 +74,13 @@ class ByteRange:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"need 0 <= start < stop, got [{self.start}, {self.stop})")
+
+    def divide(self, max_nbytes: int) -> list[ByteRange]:
+        """Return the same bytes in ranges of at most `max_nbytes`, as few as can be, of nearly one length."""
+        nbytes = self.stop - self.start
+        num_parts = -(-nbytes // max_nbytes)
+        cuts = [self.start + nbytes * i // num_parts for i in range(num_parts + 1)]
+        return [ByteRange(start, stop) for start, stop in pairwise(cuts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
-"""Owns the choice of byte ranges to ask for: few, not much longer than what is wanted, and none too long."""
+"""Owns the choice of byte ranges to ask for: few, and not much longer than what is wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable
 
 from deltastream.types import ByteRange
 
-__all__ = ["coalesce", "divide"]
+__all__ = ["coalesce"]
 
 
 def coalesce(
@@ -30,13 +29,3 @@ def coalesce(
                 continue
         found.append(part)
     return found
-
-
-def divide(ranges: Iterable[ByteRange], *, max_nbytes: int) -> Iterator[ByteRange]:
-    """Yield the same bytes in ranges of at most `max_nbytes`, each in as few of nearly one length as can be."""
-    for part in ranges:
-        nbytes = part.stop - part.start
-        num_parts = -(-nbytes // max_nbytes)
-        cuts = [part.start + nbytes * i // num_parts for i in range(num_parts + 1)]
-        for start, stop in pairwise(cuts):
-            yield ByteRange(start, stop)

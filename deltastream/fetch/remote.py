@@ -16,11 +16,12 @@ from deltastream.errors import (
     ObjectChangedError,
     StorageError,
 )
-from deltastream.fetch.coalesce import coalesce, divide
+from deltastream.fetch.coalesce import coalesce
 from deltastream.fetch.fetched import Fetched
 from deltastream.fetch.refusals import file_missing
 from deltastream.fetch.statistics import FetchStatistics
 from deltastream.options import (
+    CACHE_ITEM_NBYTES,
     FOOTER_NBYTES,
     MAX_GAP_NBYTES,
     REQUEST_NBYTES,
@@ -87,14 +88,15 @@ class RemoteFiles:
         """Return few ranges, and none so long that it would be waited for while others could share its way.
 
         A cache knows bytes by the range that was asked for: with one, a row group is asked for in the same ranges
-        whichever others are wanted with it.
+        whichever others are wanted with it. They are longer, since it divides what it asks of the store itself.
         """
         if self._is_cached:
-            apart = sorted(chain.from_iterable(map(_few, row_groups)))
+            items = (_few(wanted, max_nbytes=CACHE_ITEM_NBYTES) for wanted in row_groups)
+            apart = sorted(chain.from_iterable(items))
             # Row groups may, but nobody writes them so, lie in each other.
             if all(part.stop <= following.start for part, following in pairwise(apart)):
                 return apart
-        return _few(chain.from_iterable(row_groups))
+        return _few(chain.from_iterable(row_groups), max_nbytes=REQUEST_NBYTES)
 
     async def fetch(
         self,
@@ -208,6 +210,6 @@ class RemoteFiles:
         return data
 
 
-def _few(wanted: Iterable[ByteRange]) -> list[ByteRange]:
-    merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
-    return list(divide(merged, max_nbytes=REQUEST_NBYTES))
+def _few(wanted: Iterable[ByteRange], *, max_nbytes: int) -> list[ByteRange]:
+    merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=max_nbytes)
+    return [part for one in merged for part in one.divide(max_nbytes)]

@@ -6,9 +6,12 @@ import builtins
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from deltastream.engine.ordered import map_ordered
+from deltastream.options import REQUEST_NBYTES
 from deltastream.storage.cache import CacheStatistics, DiskCache, range_key
 from deltastream.storage.remote import RemoteStorage
 from deltastream.storage.transport import Buffer
@@ -51,9 +54,15 @@ class CachedStorage:
             kept = await run_sync(self._cache.get, name, limiter=self._threads)
             if kept is not None:
                 return kept
-        data = await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
-        put = partial(self._cache.put, name, data, replaces=afresh)
-        await run_sync(put, limiter=self._threads)
+        parts = byte_range.divide(REQUEST_NBYTES)
+        read = partial(self._storage.read, path, object_nbytes=object_nbytes)
+        pieces = await map_ordered(read, parts, num_tasks=len(parts))
+        return await run_sync(self._keep, name, pieces, afresh, limiter=self._threads)
+
+    def _keep(self, name: bytes, pieces: builtins.list[Buffer], replaces: bool) -> Buffer:
+        """Return the pieces as one, and put it into the cache."""
+        data = pieces[0] if len(pieces) == 1 else _join(pieces)
+        self._cache.put(name, data, replaces=replaces)
         return data
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
@@ -73,3 +82,8 @@ class CachedStorage:
 
     async def aclose(self) -> None:
         await self._storage.aclose()
+
+
+def _join(pieces: list[Buffer]) -> Buffer:
+    # NumPy's copy leaves the interpreter to others; that of bytes does not.
+    return memoryview(np.concatenate([np.frombuffer(piece, np.uint8) for piece in pieces]))  # type: ignore[arg-type]

@@ -18,15 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import WriterProperties, write_deltalake
 
 import deltastream
 from deltastream import DeltaDataset, FieldSpec
+from deltastream.options import REQUEST_NBYTES
 from tests.support.checksums import write_with_checksums
 from tests.support.faults.proxy import FaultProxy, run_proxy
 from tests.support.loaders import batch_ids
 from tests.support.logs import LogFolder, add, metadata, protocol
 from tests.support.servers.access import Access
 from tests.support.servers.store import ObjectStore
+from tests.support.tables import data_files
 from tests.support.vectors import numbered_files, write_files_with_vectors
 
 NUM_ROWS = 40_000
@@ -99,6 +102,29 @@ def test_row_groups_that_meet_others_in_every_epoch_are_known(
         assert batch_ids(dataset) == batch_ids(DeltaDataset(root, **settings))
         assert proxy.statistics().num_requests == before + num_opening
         before += num_opening
+
+
+def test_a_long_row_group_is_asked_for_in_pieces_and_kept_as_one(
+    s3: ObjectStore, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    numbers = np.random.default_rng(7).random(250_000)
+    rows = pa.table({f"c{i}": np.roll(numbers, i) for i in range(10)})
+    root = tmp_path / "table"
+    write_deltalake(root, rows, writer_properties=WriterProperties(max_row_group_size=len(rows)))
+    (file,) = data_files(root)
+    assert 2 * REQUEST_NBYTES < file.stat().st_size < 3 * REQUEST_NBYTES
+    options = through(s3, proxy, tmp_path / "cache")
+    uri = Access(s3).put(root)
+    num_requests = [0]
+    for _ in range(2):
+        assert deltastream.read_arrow(uri, **options).equals(rows)
+        num_requests.append(proxy.statistics().num_requests)
+    first, again = np.diff(num_requests)
+    # The footer, and thrice a third of the row group.
+    assert first == again + 4
+    items = [path.stat().st_size for path in (tmp_path / "cache" / "items").glob("*/*")]
+    assert len(items) == 2
+    assert max(items) > 2 * REQUEST_NBYTES
 
 
 def test_deletion_vectors_are_kept_too(s3: ObjectStore, proxy: FaultProxy, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from deltastream.errors import DeltaStreamError, FileCorruptError, FileMissingError
 from deltastream.fetch import Fetched
 from deltastream.fetch.remote import RemoteFiles
-from deltastream.options import FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
+from deltastream.options import CACHE_ITEM_NBYTES, FOOTER_NBYTES, MAX_GAP_NBYTES, REQUEST_NBYTES
 from deltastream.storage.cache import CacheStatistics
 from deltastream.types import ByteRange
 from tests.support.logs import read as read_log
@@ -130,6 +130,14 @@ def test_near_ranges_are_one_request_and_long_ones_several(tmp_path: Path) -> No
     parts = files.plan_ranges([ByteRange(5, 5 + 2 * REQUEST_NBYTES + 1)])
     assert len(parts) == 3
     assert (parts[0].start, parts[-1].stop) == (5, 5 + 2 * REQUEST_NBYTES + 1)
+
+
+def test_a_cache_is_asked_for_longer_ranges(tmp_path: Path) -> None:
+    cached = Table(tmp_path / "t", b"", is_cached=True).files
+    whole = ByteRange(5, 5 + CACHE_ITEM_NBYTES)
+    assert cached.plan_ranges([whole]) == [whole]
+    halves = cached.plan_ranges([ByteRange(whole.start, whole.stop + 1)])
+    assert [len(halves), halves[0].start, halves[-1].stop] == [2, whole.start, whole.stop + 1]
 
 
 def test_row_groups_share_a_request_unless_a_cache_keeps_it(tmp_path: Path) -> None:

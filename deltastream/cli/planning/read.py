@@ -17,7 +17,7 @@ from deltastream.decode import Footer, Projection
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch.coalesce import coalesce, divide
+from deltastream.fetch.coalesce import coalesce
 from deltastream.options import INSPECTED_FOOTERS, MAX_GAP_NBYTES, REQUEST_NBYTES
 from deltastream.pipeline import FoundFiles, RowsRequest, find_files
 from deltastream.storage import StorageAccess, open_storage
@@ -98,7 +98,7 @@ def _look(file: int, footer: Footer) -> FileFacts:
 def _count_requests(chunks: list[ByteRange]) -> int:
     """Return how many requests a store is asked for the column chunks of a row group with."""
     merged = coalesce(chunks, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
-    return sum(1 for _ in divide(merged, max_nbytes=REQUEST_NBYTES))
+    return sum(len(part.divide(REQUEST_NBYTES)) for part in merged)
 
 
 def _chunks(footer: Footer, row_group: int) -> list[ByteRange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ __all__ = [
     "WINDOWS_IN_BUDGET",
     "OrderOptions",
     "flag",
+    "whole_number",
 ]
 
 DEFAULT_MEMORY_BUDGET = 1 << 30
@@ -185,6 +187,21 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
+def whole_number(name: str, value: object, *, least: int = 1) -> int:
+    """Return a user's number, which may be NumPy's, as Python's own.
+
+    Raises:
+        OptionError: It is no integer of at least `least`.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise OptionError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class OrderOptions:
     """Everything but the table, the epoch and the lanes that the order depends on."""
@@ -206,13 +223,12 @@ class OrderOptions:
             # None is what torch's DataLoader takes for no shuffle.
             object.__setattr__(self, name, flag(name, getattr(self, name) or False))
         for name in ("batch_size", "shuffle_rows", "shuffle_nbytes", "block_rows"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise OptionError(f"{name} must be an integer of at least 1, got {value!r}")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         if not 0 <= self.first_block_rows <= self.block_rows:
             raise OptionError(f"need 0 <= first_block_rows <= {self.block_rows}")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 63:
-            raise OptionError(f"seed must be an integer in [0, 2**63), got {self.seed!r}")
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, least=0))
+        if self.seed >= 1 << 63:
+            raise OptionError(f"seed must be below 2**63, got {self.seed}")
 
     def num_microbatches(self, num_rows: int) -> int:
         """Return how many microbatches an epoch of `num_rows` rows has, for any number of lanes."""

@@ -218,9 +218,18 @@ class DeltaDataset(IterableDataset[Any]):
         In its own process that is behind the last batch that the latest iteration gave; at the end of an epoch, at the
         start of the next one. It is the same on every rank after equally many steps. In a `DataLoader`'s worker it is
         the worker's share of it, for torchdata's `StatefulDataLoader`.
+
+        Raises:
+            OptionError: The latest iteration is one of a plain `DataLoader` with workers, which tell nobody how far.
         """
         worker = get_worker_info()
         if worker is None:
+            if not self.progress.is_known:
+                raise OptionError(
+                    "the workers of a plain DataLoader iterate this dataset, and nobody counts what it gave of them: "
+                    "a DeltaDataLoader does, or torchdata's StatefulDataLoader; or call set_epoch with the next epoch "
+                    "where one ends"
+                )
             return self.progress.state(num_workers=1).to_dict()
         return self.progress.worker_state(worker).to_dict()
 

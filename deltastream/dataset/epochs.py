@@ -142,6 +142,12 @@ class EpochCounter:
         return self._at(seen, epoch)
 
     @property
+    def counts_in_workers(self) -> bool:
+        """Whether workers of a plain DataLoader have begun iterations since the parent began one, or `set` did."""
+        rows = self._rows()
+        return _next(rows) > int(rows[0, _BASE])
+
+    @property
     def lanes(self) -> int | None:
         """How many lanes every iteration has; None until the first one has chosen, or a state."""
         return int(self._rows()[0, _LANES]) or None

@@ -124,6 +124,11 @@ class Progress:
             return self._describe(self._epochs.next(), self._lanes(num_workers))
         return self._describe(cursor.position(), cursor.lanes)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this process knows how far the latest iteration has come."""
+        return not self._epochs.counts_in_workers
+
     def worker_state(self, worker: WorkerInfo) -> LoaderState:
         """Return the state of the worker that this is."""
         cursor = self._cursor

@@ -11,7 +11,7 @@ import torch.distributed
 
 from deltastream.engine.pool import usable_cores
 from deltastream.errors import OptionError
-from deltastream.options import flag
+from deltastream.options import flag, whole_number
 from deltastream.plan import Consumer
 
 __all__ = ["Topology", "check_ranks", "resolve_ranks"]
@@ -38,19 +38,18 @@ class Topology:
     """None: as many as decode."""
 
     def __post_init__(self) -> None:
-        lanes = self.lanes
-        if lanes != "auto" and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
-            raise OptionError(f'lanes must be "auto" or an integer of at least 1, got {lanes!r}')
-        if lanes != "auto" and lanes > _MAX_LANES:
-            raise OptionError(f"lanes must be at most {_MAX_LANES}, got {lanes}")
+        if self.lanes != "auto":
+            lanes = whole_number('if not "auto", lanes', self.lanes)
+            if lanes > _MAX_LANES:
+                raise OptionError(f"lanes must be at most {_MAX_LANES}, got {lanes}")
+            object.__setattr__(self, "lanes", lanes)
         if self.pad is not None:
             object.__setattr__(self, "pad", flag("pad", self.pad))
         for name in ("memory_budget", "decode_threads", "transform_threads"):
             count = getattr(self, name)
             if count is None and name != "memory_budget":
                 continue
-            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-                raise OptionError(f"{name} must be an integer of at least 1, got {count!r}")
+            object.__setattr__(self, name, whole_number(name, count))
 
     @property
     def pads(self) -> bool:

@@ -25,6 +25,7 @@ from deltastream.log.listing import LogListing, list_log
 from deltastream.log.protocol import check_protocol
 from deltastream.log.route import Route, find_routes
 from deltastream.log.time_travel import find_version_at, parse_timestamp
+from deltastream.options import whole_number
 from deltastream.storage import Storage
 from deltastream.types import Snapshot
 
@@ -62,7 +63,11 @@ async def read_snapshot(
         LogCorruptError: The log contradicts itself: a gap, a torn commit, no metadata, a value not of its type.
         UnsupportedFeatureError: The table uses a feature that we lack.
     """
-    at = _check_options(version, timestamp)
+    if version is not None:
+        if timestamp is not None:
+            raise OptionError("version and timestamp exclude each other; give one of them")
+        version = whole_number("version", version, least=0)
+    at = None if timestamp is None else parse_timestamp(timestamp)
     listing = await list_log(storage, pool=pool)
     if at is not None:
 
@@ -81,16 +86,6 @@ async def read_snapshot(
 
     keep = bool(statistics_of)
     return await _replay(storage, listing, version, snapshot, keep_statistics=keep, pool=pool)
-
-
-def _check_options(version: int | None, timestamp: datetime | str | None) -> datetime | None:
-    if version is not None and timestamp is not None:
-        raise OptionError("version and timestamp exclude each other; give one of them")
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
-        raise OptionError(f"version is an integer, not {version!r}")
-    if version is not None and version < 0:
-        raise OptionError(f"need version >= 0, got {version}")
-    return None if timestamp is None else parse_timestamp(timestamp)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:
 def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     if columns is None:
         return schema
-    if isinstance(columns, str):
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
         raise OptionError(f"columns takes a list of names, got {columns!r}")
     paths = [resolve_column(schema, parse_column(name))[0] for name in columns]
     return project_columns(schema, paths)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from deltastream.errors import OptionError
-from deltastream.options import DEFAULT_CACHE_NBYTES
+from deltastream.options import DEFAULT_CACHE_NBYTES, whole_number
 from deltastream.storage.store import CredentialsCallback
 
 __all__ = ["StorageAccess", "TransportName"]
@@ -38,8 +38,7 @@ class StorageAccess:
             )
         if self.credentials is not None and not callable(self.credentials):
             raise OptionError("credentials must be a callable that returns deltastream.Credentials")
-        if not isinstance(self.cache_nbytes, int) or self.cache_nbytes < 1:
-            raise OptionError(f"cache_nbytes must be at least 1, got {self.cache_nbytes!r}")
+        object.__setattr__(self, "cache_nbytes", whole_number("cache_nbytes", self.cache_nbytes))
 
     def __getstate__(self) -> list[Any]:
         """Return the values, which a frozen class with slots is made of again."""

@@ -389,6 +389,19 @@ def test_a_state_also_reaches_the_workers_of_torchs_own_dataloader(
     assert batch_ids(plain) == expected[1]
 
 
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_workers_of_torchs_own_dataloader_leave_no_state(table: Path, num_workers: int) -> None:
+    dataset = DeltaDataset(table, batch_size=32, lanes=2)
+    before = dataset.state_dict()
+    batches = iter(DataLoader(dataset, batch_size=None, num_workers=num_workers))
+    next(batches)
+    with pytest.raises(OptionError, match="nobody counts what it gave of them"):
+        dataset.state_dict()
+    assert len(list(batches)) == len(dataset) - 1
+    dataset.set_epoch(1)
+    assert dataset.state_dict() == {**before, "epoch": 1}
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
 def test_nothing_before_the_position_is_read(tmp_path: Path, share: float) -> None:
     # 300 files of one row group each, in blocks of 64 files.

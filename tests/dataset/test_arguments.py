@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from deltastream import DeltaDataset, FieldSpec, create_pytorch_dataloader
 from deltastream.errors import OptionError, TransformError
@@ -28,6 +29,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"fields": "id"}, "fields takes a list of FieldSpec, got 'id'"),
         ({"fields": FieldSpec("id")}, "fields takes a list of FieldSpec, got FieldSpec"),
         ({"fields": 3}, "fields takes a list of FieldSpec, got 3"),
+        ({"columns": "id"}, "columns takes a list of names, got 'id'"),
+        (
+            {"columns": ["id", None], "fields": None},
+            "columns takes a list of names, got .'id', None",
+        ),
         ({"shuffle": "yes"}, "shuffle must be True or False, got 'yes'"),
         ({"drop_last": 2}, "drop_last must be True or False, got 2"),
         ({"pad": "x"}, "pad must be True or False, got 'x'"),
@@ -63,6 +69,20 @@ def test_a_field_that_cannot_be_is_named(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         FieldSpec(*arguments, **options)
+
+
+def test_numbers_may_be_those_of_numpy(table: Path) -> None:
+    numbers = {"seed": 5, "batch_size": 7, "lanes": 2, "shuffle_rows": 20, "version": 1}
+    same = DeltaDataset(table, shuffle=True, **numbers)  # type: ignore[arg-type]
+    data = DeltaDataset(table, shuffle=True, **{name: np.int64(n) for name, n in numbers.items()})
+    assert json.dumps(data.state_dict()) == json.dumps(same.state_dict())
+    assert row_ids(data) == row_ids(same)
+
+
+@pytest.mark.parametrize("number", [np.array([1, 2]), torch.tensor(1.5), np.True_, "1"])
+def test_what_only_looks_like_a_number_is_refused(table: Path, number: Any) -> None:
+    with pytest.raises(OptionError, match="batch_size must be an integer of at least 1, got"):
+        DeltaDataset(table, batch_size=number)
 
 
 def test_sizes_may_be_those_of_numpy() -> None:

@@ -146,9 +146,9 @@ def test_commits_that_can_no_longer_be_rebuilt_do_not_count(tmp_path: Path) -> N
     ("options", "message"),
     [
         ({"version": 0, "timestamp": "2024-01-01"}, "exclude each other"),
-        ({"version": -1}, "need version >= 0"),
-        ({"version": True}, "version is an integer"),
-        ({"version": "1"}, "version is an integer"),
+        ({"version": -1}, "version must be an integer of at least 0, got -1"),
+        ({"version": True}, "version must be an integer"),
+        ({"version": "1"}, "version must be an integer"),
         ({"timestamp": "yesterday"}, "not ISO 8601"),
         ({"timestamp": 5}, "timestamp is a datetime"),
     ],

@@ -71,7 +71,7 @@ def test_a_file_uri_without_a_path_is_refused(pool: DecodePool, uri: str) -> Non
     [
         ({"transport": "boto"}, "transport must be one of auto, fsspec, obstore, got 'boto'"),
         ({"credentials": {"aws_access_key_id": "a"}}, "credentials must be a callable"),
-        ({"cache_nbytes": 0}, "cache_nbytes must be at least 1, got 0"),
+        ({"cache_nbytes": 0}, "cache_nbytes must be an integer of at least 1, got 0"),
     ],
 )
 def test_settings_that_cannot_be_are_named(said: dict[str, Any], told: str) -> None:

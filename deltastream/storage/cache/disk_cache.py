@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from deltastream.errors import OptionError
+from deltastream.options import whole_number
 from deltastream.storage.cache.folder import CacheFolder
 from deltastream.storage.cache.item import file_name, read_item, trailer
 
@@ -44,8 +44,7 @@ class DiskCache:
         Raises:
             OptionError: The folder holds something else, or `max_nbytes` is no positive integer.
         """
-        if isinstance(max_nbytes, bool) or not isinstance(max_nbytes, int) or max_nbytes < 1:
-            raise OptionError(f"cache_nbytes must be an integer of at least 1, got {max_nbytes!r}")
+        max_nbytes = whole_number("cache_nbytes", max_nbytes)
         self._root = os.path.abspath(folder)
         self._lock = Lock()
         self._counts = dict.fromkeys(("hits", "misses", "damaged", "nbytes", "kept"), 0)

@@ -201,6 +201,9 @@ class BatchCutter:
                 value is not None and type(value).__module__.startswith("PIL.") for value in values
             ):
                 return values
+            reason = str(error)
+            if any(value is None for value in values):
+                reason = "some are None: let transform make something of a null, or leave those rows out by filter="
             raise TransformError(
-                f"field {name!r}: the values of its rows do not make a batch: {error}"
+                f"field {name!r}: the values of its rows do not make a batch: {reason}"
             ) from error

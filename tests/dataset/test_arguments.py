@@ -149,6 +149,12 @@ def test_results_that_do_not_fit_together_name_their_field(table: Path, name: st
         list(data)
 
 
+def test_results_of_which_some_are_none_say_what_to_do(table: Path) -> None:
+    spec = FieldSpec("id", transform=lambda i: None if i == 3 else i)
+    with pytest.raises(TransformError, match=r"'id': .*some are None: let transform make some"):
+        list(DeltaDataset(table, [spec], batch_size=8))
+
+
 def test_two_threads_cannot_take_from_one_iterator_at_once(table: Path) -> None:
     begun, may_end = threading.Event(), threading.Event()
 

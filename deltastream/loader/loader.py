@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from deltastream.batch import PackedBatch
 from deltastream.dataset import DeltaDataset, count_batches
 from deltastream.errors import OptionError
+from deltastream.options import whole_number
 from deltastream.pipeline import PipelineStatistics
 
 __all__ = ["DeltaDataLoader"]
@@ -52,9 +53,11 @@ class DeltaDataLoader(DataLoader[Any]):
                 raise OptionError(
                     f"{name} is the dataset's: order and batches are decided there, a DataLoader cannot change them"
                 )
-        if dataloader_kwargs.get("num_workers", 0) > 0:
+        if whole_number("num_workers", dataloader_kwargs.get("num_workers", 0), least=0) > 0:
             _check_picklable(dataset)
         collate = _identity if collate_fn is None else collate_fn
+        if not callable(collate):
+            raise OptionError(f"collate_fn must be a function of a list of rows, got {collate!r}")
         if collate is not _identity and getattr(collate, "func", None) is not _collate:
             collate = functools.partial(_collate, collate)
         super().__init__(dataset, batch_size=None, collate_fn=collate, **dataloader_kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,10 @@ def keep_files(
     Raises:
         OptionError: A column is no partition column, an operator is unknown, or a value does not parse.
     """
+    if isinstance(condition, str) or not isinstance(condition, Iterable):
+        raise OptionError(
+            f"partition_filter takes a list of (column, operator, value), got {condition!r}"
+        )
     terms = list(condition)
     if not terms:
         # A table that is not partitioned has no columns here, and so no rows.

@@ -36,6 +36,10 @@ class StorageAccess:
             raise OptionError(
                 f"transport must be one of {', '.join(names)}, got {self.transport!r}"
             )
+        if self.storage_options is not None and not isinstance(self.storage_options, Mapping):
+            raise OptionError(
+                f"storage_options takes a mapping, got a {type(self.storage_options).__name__}"
+            )
         if self.credentials is not None and not callable(self.credentials):
             raise OptionError("credentials must be a callable that returns deltastream.Credentials")
         object.__setattr__(self, "cache_nbytes", whole_number("cache_nbytes", self.cache_nbytes))

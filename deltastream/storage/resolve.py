@@ -40,6 +40,8 @@ async def open_storage(
     from deltastream.storage.parse import parse_store
 
     access = access or StorageAccess()
+    if not isinstance(table_uri, (str, os.PathLike)):
+        raise OptionError(f"a table is named by a path or a URI, got {table_uri!r}")
     uri = os.fspath(table_uri)
     shown = None
     if is_unity(uri):

@@ -34,6 +34,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"columns": ["id", None], "fields": None},
             "columns takes a list of names, got .'id', None",
         ),
+        (
+            {"partition_filter": 3},
+            "partition_filter takes a list of .column, operator, value., got 3",
+        ),
+        ({"storage_options": "secret"}, "storage_options takes a mapping, got a str"),
         ({"shuffle": "yes"}, "shuffle must be True or False, got 'yes'"),
         ({"drop_last": 2}, "drop_last must be True or False, got 2"),
         ({"pad": "x"}, "pad must be True or False, got 'x'"),
@@ -50,6 +55,28 @@ def test_an_argument_that_cannot_be_is_named(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         DeltaDataset(table, **{"fields": [FieldSpec("id")], "batch_size": 8, **options})
+
+
+@pytest.mark.parametrize("path", [None, 3, b"/table"])
+def test_a_table_is_named_by_a_path(path: Any) -> None:
+    with pytest.raises(OptionError, match="a table is named by a path or a URI, got"):
+        DeltaDataset(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_workers": None}, "num_workers must be an integer of at least 0, got None"),
+        ({"num_workers": -1}, "num_workers must be an integer of at least 0, got -1"),
+        ({"collate_fn": "x"}, "collate_fn must be a function of a list of rows, got 'x'"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_the_loader_that_cannot_be_is_named(
+    table: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        create_pytorch_dataloader(table, **options)
 
 
 @pytest.mark.parametrize(

@@ -54,16 +54,24 @@ class CachedStorage:
             kept = await run_sync(self._cache.get, name, limiter=self._threads)
             if kept is not None:
                 return kept
-        parts = byte_range.divide(REQUEST_NBYTES)
-        read = partial(self._storage.read, path, object_nbytes=object_nbytes)
-        pieces = await map_ordered(read, parts, num_tasks=len(parts))
-        return await run_sync(self._keep, name, pieces, afresh, limiter=self._threads)
-
-    def _keep(self, name: bytes, pieces: builtins.list[Buffer], replaces: bool) -> Buffer:
-        """Return the pieces as one, and put it into the cache."""
-        data = pieces[0] if len(pieces) == 1 else _join(pieces)
-        self._cache.put(name, data, replaces=replaces)
+        data = await self._fetch(path, byte_range, object_nbytes)
+        put = partial(self._cache.put, name, data, replaces=afresh)
+        await run_sync(put, limiter=self._threads)
         return data
+
+    async def _fetch(self, path: str, byte_range: ByteRange, object_nbytes: int | None) -> Buffer:
+        """Return a range that may be too long for one request."""
+        parts = byte_range.divide(REQUEST_NBYTES)
+        if len(parts) == 1:
+            return await self._storage.read(path, byte_range, object_nbytes=object_nbytes)
+        whole = memoryview(np.empty(byte_range.stop - byte_range.start, np.uint8))  # type: ignore[arg-type]
+
+        async def fetch(part: ByteRange) -> None:
+            into = whole[part.start - byte_range.start : part.stop - byte_range.start]
+            await self._storage.read(path, part, object_nbytes=object_nbytes, into=into)
+
+        await map_ordered(fetch, parts, num_tasks=len(parts))
+        return whole
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         return await self._storage.read_all(paths)
@@ -82,8 +90,3 @@ class CachedStorage:
 
     async def aclose(self) -> None:
         await self._storage.aclose()
-
-
-def _join(pieces: list[Buffer]) -> Buffer:
-    # NumPy's copy leaves the interpreter to others; that of bytes does not.
-    return memoryview(np.concatenate([np.frombuffer(piece, np.uint8) for piece in pieces]))  # type: ignore[arg-type]

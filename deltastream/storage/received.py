@@ -15,9 +15,17 @@ class Received:
     """What came of a range, or of a whole object, over as many attempts as it takes."""
 
     def __init__(
-        self, name: str, byte_range: ByteRange | None, *, object_nbytes: int | None
+        self,
+        name: str,
+        byte_range: ByteRange | None,
+        *,
+        object_nbytes: int | None,
+        memory: memoryview | None = None,
     ) -> None:
-        """`object_nbytes` is what the object is to have; None where nobody knows."""
+        """`object_nbytes` is what the object is to have; None where nobody knows.
+
+        `memory`: where the bytes of the range go; None: where there is room.
+        """
         self._name = name
         self._is_whole = byte_range is None
         self._start = 0 if byte_range is None else byte_range.start
@@ -25,7 +33,7 @@ class Received:
         self._object_nbytes = object_nbytes
         self._etag: str | None = None
         self._parts: list[Buffer] = []
-        self._memory: memoryview | None = None
+        self._memory = memory
         self.nbytes = 0
         self._check_stop()
 
@@ -94,8 +102,9 @@ class Received:
             raise OSError(
                 f"{self._name}: {len(data) - missing} bytes more than were asked for came"
             )
-        if missing is None or (self.nbytes == 0 and len(data) == missing):
-            # All at once: not copied.
+        at_once = self._memory is None and self.nbytes == 0 and len(data) == missing
+        if missing is None or at_once:
+            # Not copied.
             self._parts.append(data)
         else:
             if self._memory is None:

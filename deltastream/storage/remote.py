@@ -50,9 +50,12 @@ class RemoteStorage:
         object_nbytes: int | None = None,
         identity: str | None = None,
         afresh: bool = False,
+        into: memoryview | None = None,
     ) -> Buffer:
         connection, key = self._place(path)
-        return await self._requester.read(connection, key, byte_range, object_nbytes=object_nbytes)
+        return await self._requester.read(
+            connection, key, byte_range, object_nbytes=object_nbytes, into=into
+        )
 
     async def read_all(self, paths: Sequence[str]) -> builtins.list[Buffer]:
         # How many are under way at once is the requester's to say.

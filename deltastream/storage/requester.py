@@ -59,8 +59,9 @@ class Requester:
         byte_range: ByteRange | None,
         *,
         object_nbytes: int | None,
+        into: memoryview | None = None,
     ) -> Buffer:
-        """Return the object's bytes, or those of `byte_range`, exactly as many.
+        """Return the object's bytes, or those of `byte_range`, exactly as many; if `into` is given, in that memory.
 
         Raises:
             FileNotFoundError: There is no such object.
@@ -68,7 +69,7 @@ class Requester:
             StorageError: The store did not give it.
         """
         name = f"{connection.name}/{path}"
-        received = Received(name, byte_range, object_nbytes=object_nbytes)
+        received = Received(name, byte_range, object_nbytes=object_nbytes, memory=into)
         request = self._request(
             connection,
             "reading"

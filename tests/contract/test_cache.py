@@ -104,8 +104,9 @@ def test_row_groups_that_meet_others_in_every_epoch_are_known(
         before += num_opening
 
 
+@pytest.mark.parametrize("transport", ["fsspec", "obstore"])
 def test_a_long_row_group_is_asked_for_in_pieces_and_kept_as_one(
-    s3: ObjectStore, proxy: FaultProxy, tmp_path: Path
+    s3: ObjectStore, proxy: FaultProxy, tmp_path: Path, transport: Any
 ) -> None:
     numbers = np.random.default_rng(7).random(250_000)
     rows = pa.table({f"c{i}": np.roll(numbers, i) for i in range(10)})
@@ -113,7 +114,7 @@ def test_a_long_row_group_is_asked_for_in_pieces_and_kept_as_one(
     write_deltalake(root, rows, writer_properties=WriterProperties(max_row_group_size=len(rows)))
     (file,) = data_files(root)
     assert 2 * REQUEST_NBYTES < file.stat().st_size < 3 * REQUEST_NBYTES
-    options = through(s3, proxy, tmp_path / "cache")
+    options = {**through(s3, proxy, tmp_path / "cache"), "transport": transport}
     uri = Access(s3).put(root)
     num_requests = [0]
     for _ in range(2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -187,9 +187,13 @@ def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:
 def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     if columns is None:
         return schema
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
         raise OptionError(f"columns takes a list of names, got {columns!r}")
-    paths = [resolve_column(schema, parse_column(name))[0] for name in columns]
+    paths = []
+    for name in columns:
+        if not isinstance(name, str):
+            raise OptionError(f"columns takes a list of names, got {name!r} in it")
+        paths.append(resolve_column(schema, parse_column(name))[0])
     return project_columns(schema, paths)
 
 

@@ -30,10 +30,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"fields": FieldSpec("id")}, "fields takes a list of FieldSpec, got FieldSpec"),
         ({"fields": 3}, "fields takes a list of FieldSpec, got 3"),
         ({"columns": "id"}, "columns takes a list of names, got 'id'"),
-        (
-            {"columns": ["id", None], "fields": None},
-            "columns takes a list of names, got .'id', None",
-        ),
+        ({"columns": 3}, "columns takes a list of names, got 3"),
+        ({"columns": ["id", None]}, "columns takes a list of names, got None in it"),
         (
             {"partition_filter": 3},
             "partition_filter takes a list of .column, operator, value., got 3",
@@ -55,6 +53,11 @@ def test_an_argument_that_cannot_be_is_named(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         DeltaDataset(table, **{"fields": [FieldSpec("id")], "batch_size": 8, **options})
+
+
+def test_columns_may_be_an_iterator(table: Path) -> None:
+    (batch, *_) = DeltaDataset(table, columns=iter(["id"]))  # type: ignore[arg-type]
+    assert list(batch) == ["id"]
 
 
 @pytest.mark.parametrize("path", [None, 3, b"/table"])

@@ -32,7 +32,7 @@ def describe(
         num_rows=plan.num_rows,
         columns=abbreviate(", ".join(sorted(_leaves(plan.projection.schema)))),
         filter=condition,
-        partition_filter=None if partitions is None else abbreviate(repr(list(partitions))),
+        partition_filter=None if partitions is None else abbreviate(repr(partitions)),
         shuffle=order.shuffle,
         seed=order.seed if order.shuffle else None,
         shuffle_rows=order.shuffle_rows if order.shuffle else None,

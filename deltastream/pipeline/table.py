@@ -24,7 +24,7 @@ from deltastream.pipeline.counts import count_deleted, count_records
 from deltastream.pipeline.filtering import count_dropped
 from deltastream.pipeline.selector import RowFilter, Selector
 from deltastream.pipeline.shared_counts import RankStore, count_dropped_once
-from deltastream.plan import PartitionFilter, file_outcomes, keep_files
+from deltastream.plan import PartitionFilter, file_outcomes, keep_files, settle_filter
 from deltastream.predicate import (
     Expression,
     Filter,
@@ -60,6 +60,13 @@ class RowsRequest:
     """Called in a thread of the pool with the version that was found, before it is planned; may refuse it."""
     open_store: Callable[[], RankStore | None] | None = None
     """What the ranks that read together share; None: this one reads for itself."""
+
+    def __post_init__(self) -> None:
+        # Another version may be planned later: what was given is read once.
+        if self.columns is not None:
+            object.__setattr__(self, "columns", _names(self.columns))
+        if self.partition_filter is not None:
+            object.__setattr__(self, "partition_filter", settle_filter(self.partition_filter))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +191,20 @@ def _keep(snapshot: Snapshot, files: npt.NDArray[np.bool_]) -> Snapshot:
     )
 
 
+def _names(columns: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        raise OptionError(f"columns takes a list of names, got {columns!r}")
+    names = tuple(columns)
+    for name in names:
+        if not isinstance(name, str):
+            raise OptionError(f"columns takes a list of names, got {name!r} in it")
+    return names
+
+
 def _select_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     if columns is None:
         return schema
-    if isinstance(columns, str) or not isinstance(columns, Iterable):
-        raise OptionError(f"columns takes a list of names, got {columns!r}")
-    paths = []
-    for name in columns:
-        if not isinstance(name, str):
-            raise OptionError(f"columns takes a list of names, got {name!r} in it")
-        paths.append(resolve_column(schema, parse_column(name))[0])
+    paths = [resolve_column(schema, parse_column(name))[0] for name in columns]
     return project_columns(schema, paths)
 
 

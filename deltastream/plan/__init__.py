@@ -4,7 +4,7 @@ from deltastream.plan.blocks import Block, choose_blocks
 from deltastream.plan.epoch import EpochOrder, LaneSpan
 from deltastream.plan.file_outcomes import file_outcomes
 from deltastream.plan.lanes import choose_lanes, window_sizes
-from deltastream.plan.prune import PartitionFilter, keep_files
+from deltastream.plan.prune import PartitionFilter, keep_files, settle_filter
 from deltastream.plan.rebatch import rebatch
 from deltastream.plan.rows import blocks_of, rows_of
 from deltastream.plan.schedule import Consumer, Schedule
@@ -27,5 +27,6 @@ __all__ = [
     "plan_windows",
     "rebatch",
     "rows_of",
+    "settle_filter",
     "window_sizes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from deltastream.errors import OptionError
 
-__all__ = ["PartitionFilter", "keep_files"]
+__all__ = ["PartitionFilter", "keep_files", "settle_filter"]
 
 PartitionFilter = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 """``[(column, operator, value), ...]``, all of which hold; or a list of such lists, one of which holds."""
@@ -28,6 +28,21 @@ _COMPARISONS: dict[str, Callable[[pa.ChunkedArray, pa.Scalar], pa.ChunkedArray]]
 }
 
 
+def settle_filter(condition: PartitionFilter) -> PartitionFilter:
+    """Return `condition` as it says the same in every process, however often it is read.
+
+    An iterator can be read once, and a set has an order of its own in each process.
+
+    Raises:
+        OptionError: It is no iterable.
+    """
+    if isinstance(condition, str) or not isinstance(condition, Iterable):
+        raise OptionError(
+            f"partition_filter takes a list of (column, operator, value), got {condition!r}"
+        )
+    return list(map(_settled, condition))
+
+
 def keep_files(
     partitions: pa.Table, num_files: int, condition: PartitionFilter
 ) -> npt.NDArray[np.bool_]:
@@ -38,10 +53,6 @@ def keep_files(
     Raises:
         OptionError: A column is no partition column, an operator is unknown, or a value does not parse.
     """
-    if isinstance(condition, str) or not isinstance(condition, Iterable):
-        raise OptionError(
-            f"partition_filter takes a list of (column, operator, value), got {condition!r}"
-        )
     terms = list(condition)
     if not terms:
         # A table that is not partitioned has no columns here, and so no rows.
@@ -56,6 +67,17 @@ def keep_files(
     return keep
 
 
+def _settled(value: Any) -> Any:
+    match value:
+        case set() | frozenset():
+            return sorted(value, key=repr)
+        case tuple():
+            return tuple(map(_settled, value))
+        case list():
+            return list(map(_settled, value))
+    return value
+
+
 def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
     if not isinstance(term, (tuple, list)) or len(term) != 3:
         raise OptionError(f"partition_filter takes (column, operator, value), got {term!r}")
@@ -68,7 +90,7 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
     column = partitions[name]
     operator = str(operator).strip().lower()
     if operator in ("in", "not in"):
-        if isinstance(value, str) or not isinstance(value, (Sequence, set, frozenset)):
+        if isinstance(value, str) or not isinstance(value, (Sequence, Set)):
             raise OptionError(
                 f"partition_filter: {operator!r} takes a list of values, got {value!r}"
             )

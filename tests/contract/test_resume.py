@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import deltalake
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
@@ -23,7 +25,7 @@ from deltastream import (
     VersionNotFoundError,
     create_pytorch_dataloader,
 )
-from tests.support.loaders import batch_ids
+from tests.support.loaders import batch_ids, row_ids
 from tests.support.tables import write_numbered
 from tests.support.vectors import numbered_files, write_files_with_vectors
 
@@ -339,6 +341,26 @@ def test_a_table_that_grew_is_read_on_at_the_version_of_the_state(
     assert len(second) == len(expected[0]) - 10
     assert taken + batch_ids(second) == expected[0]
     assert batch_ids(second) == expected[1]
+
+
+def test_arguments_that_were_iterators_hold_for_the_version_of_the_state(tmp_path: Path) -> None:
+    root = tmp_path / "t"
+    rows = pa.table({"id": range(60), "part": [i % 3 for i in range(60)], "x": range(60)})
+    write_deltalake(root, rows, partition_by=["part"])
+    first = DeltaDataset(root, columns=["id"], partition_filter=[("part", "in", [0, 2])])
+    expected = sorted(row_ids(first))
+    state = first.state_dict()
+    write_deltalake(root, rows, mode="append")
+    second = DeltaDataset(
+        root,
+        columns=iter(["id"]),  # type: ignore[arg-type]
+        partition_filter=iter([("part", "in", {2, 0})]),  # type: ignore[arg-type]
+    )
+    assert second.num_rows == 80
+    second.load_state_dict(state)
+    (batch, *_) = second
+    assert list(batch) == ["id"]
+    assert sorted(row_ids(second)) == expected
 
 
 def test_persistent_workers_of_another_version_are_an_error(table: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.errors import OptionError
-from deltastream.plan import keep_files
+from deltastream.plan import keep_files, settle_filter
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -109,3 +109,10 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
 def test_a_filter_that_cannot_be_is_refused(condition: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         keep_files(table([{"a": 1, "b": 1}]), 1, condition)
+
+
+def test_a_settled_filter_can_be_read_again_and_has_one_text() -> None:
+    names = [f"n{i}" for i in range(50)]
+    settled = settle_filter(iter([("a", "in", set(names)), ["b", "not in", frozenset(names)]]))  # type: ignore[arg-type]
+    assert settled == [("a", "in", sorted(names)), ["b", "not in", sorted(names)]]
+    assert settle_filter(settled) == settled

@@ -8,6 +8,7 @@ from deltastream.dataset.topology import Topology
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool
 from deltastream.errors import OptionError
+from deltastream.options import whole_number
 from deltastream.pipeline import LaneKey, ReadEngine, ReadOptions
 from deltastream.plan import Window
 
@@ -43,11 +44,13 @@ def locate(
         ReadError: A file is missing, or is not what the log promised.
     """
     plan, state = progress.plan, progress.state(1)
-    epoch = state.epoch if epoch is None else epoch
-    microbatch = state.next_microbatch if microbatch is None else microbatch
-    if not 0 <= microbatch < plan.num_microbatches:
+    epoch = whole_number("epoch", state.epoch if epoch is None else epoch, least=0)
+    microbatch = whole_number(
+        "microbatch", state.next_microbatch if microbatch is None else microbatch, least=0
+    )
+    if microbatch >= plan.num_microbatches:
         raise OptionError(
-            f"an epoch has microbatches 0 to {plan.num_microbatches - 1}, got {microbatch}"
+            f"an epoch has {plan.num_microbatches} microbatches, counted from 0: there is no number {microbatch}"
         )
     options = ReadOptions(topology.budget(1), topology.threads(1)[0])
     order = plan.epoch(epoch, lanes=state.lanes)

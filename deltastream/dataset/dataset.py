@@ -138,8 +138,6 @@ class DeltaDataset(IterableDataset[Any]):
             decode_threads,
             transform_threads,
         )
-        if columns is not None and not columns:
-            raise OptionError(f"columns takes a list of one name or more, got {columns!r}")
         request = BatchRequest(
             RowsRequest(
                 path,
@@ -158,6 +156,8 @@ class DeltaDataset(IterableDataset[Any]):
             row_dicts=row_dicts,
             provenance=provenance,
         )
+        if request.rows.columns == ():
+            raise OptionError("columns takes a list of one name or more, got none")
         plan = plan_agreed(
             request.rows,
             lambda rows: plan_batches(replace(request, rows=rows)),
@@ -220,16 +220,11 @@ class DeltaDataset(IterableDataset[Any]):
         the worker's share of it, for torchdata's `StatefulDataLoader`.
 
         Raises:
-            OptionError: The latest iteration is one of a plain `DataLoader` with workers, which tell nobody how far.
+            OptionError: The latest iteration is one of a plain `DataLoader` with workers, or of a `StatefulDataLoader`,
+                which counts itself.
         """
         worker = get_worker_info()
         if worker is None:
-            if not self.progress.is_known:
-                raise OptionError(
-                    "the workers of a plain DataLoader iterate this dataset, and nobody counts what it gave of them: "
-                    "a DeltaDataLoader does, or torchdata's StatefulDataLoader; or call set_epoch with the next epoch "
-                    "where one ends"
-                )
             return self.progress.state(num_workers=1).to_dict()
         return self.progress.worker_state(worker).to_dict()
 

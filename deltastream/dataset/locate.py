@@ -40,20 +40,23 @@ def locate(
     Reads the footers of the blocks that it lies in, and the deletion vectors and filter columns of their files.
 
     Raises:
-        OptionError: There is no such microbatch.
+        OptionError: There is no such microbatch; or the next one is asked for, and nobody knows which it is: see
+            `DeltaDataset.state_dict`.
         ReadError: A file is missing, or is not what the log promised.
     """
-    plan, state = progress.plan, progress.state(1)
-    epoch = whole_number("epoch", state.epoch if epoch is None else epoch, least=0)
-    microbatch = whole_number(
-        "microbatch", state.next_microbatch if microbatch is None else microbatch, least=0
-    )
+    plan = progress.plan
+    if epoch is None or microbatch is None:
+        state = progress.state(1)
+        epoch = state.epoch if epoch is None else epoch
+        microbatch = state.next_microbatch if microbatch is None else microbatch
+    epoch = whole_number("epoch", epoch, least=0)
+    microbatch = whole_number("microbatch", microbatch, least=0)
     if microbatch >= plan.num_microbatches:
         raise OptionError(
             f"an epoch has {plan.num_microbatches} microbatches, counted from 0: there is no number {microbatch}"
         )
     options = ReadOptions(topology.budget(1), topology.threads(1)[0])
-    order = plan.epoch(epoch, lanes=state.lanes)
+    order = plan.epoch(epoch, lanes=progress.lanes(1))
     span = order.microbatch(microbatch)
     key: LaneKey = (span.lane, False)
     trail = Trail()

@@ -41,7 +41,7 @@ class Progress:
         self._handed: Position | None = None
         self._taken_up: LoaderState | None = None
         self._is_loaded = False
-        """Whether the next iteration begins at a state that no batch was taken from yet."""
+        """Whether a state was loaded that no batch was taken from yet in this process."""
         # A contradiction between ranks and batches is an error here, not in the first epoch.
         self._schedule(topology.consumer(), 0)
 
@@ -64,7 +64,7 @@ class Progress:
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration epoch `epoch`, from its start; or from a state that was just loaded and is in it."""
         self._epochs.keep_to_process()
-        if self._is_loaded and self._epochs.next().epoch == epoch:
+        if self._is_waiting and self._epochs.next().epoch == epoch:
             # Every training loop, and every trainer, sets the epoch that it goes on in.
             return
         self._epochs.set(Position(epoch, 0))
@@ -118,16 +118,24 @@ class Progress:
         return self._cursor
 
     def state(self, num_workers: int) -> LoaderState:
-        """Return the state of a loader with `num_workers` workers, in the dataset's own process."""
-        cursor = self._cursor
-        if cursor is None:
-            return self._describe(self._epochs.next(), self._lanes(num_workers))
-        return self._describe(cursor.position(), cursor.lanes)
+        """Return the state of a loader with `num_workers` workers, in the dataset's own process.
 
-    @property
-    def is_known(self) -> bool:
-        """Whether this process knows how far the latest iteration has come."""
-        return not self._epochs.counts_in_workers
+        Raises:
+            OptionError: The latest iteration is one that workers began by themselves.
+        """
+        if self._epochs.counts_in_workers:
+            raise OptionError(
+                "workers of a DataLoader iterate this dataset, and nobody here counts what it gave of them: ask a "
+                "DeltaDataLoader or a StatefulDataLoader for its own state_dict(); or call set_epoch with the next "
+                "epoch where one ends"
+            )
+        cursor = self._cursor
+        position = self._epochs.next() if cursor is None else cursor.position()
+        return self._describe(position, self.lanes(num_workers))
+
+    def lanes(self, num_workers: int) -> int:
+        """Return how many lanes the iteration at hand has, or else the next one of a loader with `num_workers`."""
+        return self._lanes(num_workers) if self._cursor is None else self._cursor.lanes
 
     def worker_state(self, worker: WorkerInfo) -> LoaderState:
         """Return the state of the worker that this is."""
@@ -174,9 +182,14 @@ class Progress:
         schedule = self._schedule(self._topology.consumer(), position.microbatch)
         self._cursor = Cursor(position, schedule, self._lanes(num_workers), on_begin=self._count)
         # torchdata's loader begins an iteration when a state is loaded, and another one if that was of an epoch's end.
-        if not self._is_loaded:
+        if not self._is_waiting:
             self._count(position)
         return self._cursor
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether a state was loaded that no iteration, here or in workers, has taken up."""
+        return self._is_loaded and not self._epochs.counts_in_workers
 
     def _count(self, position: Position) -> None:
         self._is_loaded = False

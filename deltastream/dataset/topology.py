@@ -90,7 +90,7 @@ def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:
         raise OptionError(
             f"need integers 0 <= rank < num_ranks, got rank={rank!r}, num_ranks={num_ranks!r}"
         )
-    return rank, num_ranks
+    return int(rank), int(num_ranks)
 
 
 def _from_environment(name: str) -> int:

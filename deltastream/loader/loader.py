@@ -53,14 +53,21 @@ class DeltaDataLoader(DataLoader[Any]):
                 raise OptionError(
                     f"{name} is the dataset's: order and batches are decided there, a DataLoader cannot change them"
                 )
-        if whole_number("num_workers", dataloader_kwargs.get("num_workers", 0), least=0) > 0:
+        num_workers = whole_number("num_workers", dataloader_kwargs.pop("num_workers", 0), least=0)
+        if num_workers > 0:
             _check_picklable(dataset)
         collate = _identity if collate_fn is None else collate_fn
         if not callable(collate):
             raise OptionError(f"collate_fn must be a function of a list of rows, got {collate!r}")
         if collate is not _identity and getattr(collate, "func", None) is not _collate:
             collate = functools.partial(_collate, collate)
-        super().__init__(dataset, batch_size=None, collate_fn=collate, **dataloader_kwargs)
+        super().__init__(
+            dataset,
+            batch_size=None,
+            collate_fn=collate,
+            num_workers=num_workers,
+            **dataloader_kwargs,
+        )
         # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
         self.__dict__["batch_size"] = dataset.batch_size
         self.__dict__["drop_last"] = dataset.drop_last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -69,8 +69,10 @@ def keep_files(
 
 def _settled(value: Any) -> Any:
     match value:
-        case set() | frozenset():
+        case Set():
             return sorted(value, key=repr)
+        case Iterator():
+            return list(map(_settled, value))
         case tuple():
             return tuple(map(_settled, value))
         case list():
@@ -90,7 +92,7 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
     column = partitions[name]
     operator = str(operator).strip().lower()
     if operator in ("in", "not in"):
-        if isinstance(value, str) or not isinstance(value, (Sequence, Set)):
+        if isinstance(value, str) or not isinstance(value, Sequence):
             raise OptionError(
                 f"partition_filter: {operator!r} takes a list of values, got {value!r}"
             )

@@ -417,11 +417,29 @@ def test_workers_of_torchs_own_dataloader_leave_no_state(table: Path, num_worker
     before = dataset.state_dict()
     batches = iter(DataLoader(dataset, batch_size=None, num_workers=num_workers))
     next(batches)
-    with pytest.raises(OptionError, match="nobody counts what it gave of them"):
+    with pytest.raises(OptionError, match="nobody here counts what it gave of them"):
         dataset.state_dict()
     assert len(list(batches)) == len(dataset) - 1
-    dataset.set_epoch(1)
-    assert dataset.state_dict() == {**before, "epoch": 1}
+    with pytest.raises(OptionError, match="nobody here counts what it gave of them"):
+        dataset.locate()
+    assert dataset.locate(0, epoch=0).microbatch == 0
+    for epoch in (1, 2, 3):
+        dataset.set_epoch(epoch)
+        state = dataset.state_dict()
+        assert state == {**before, "epoch": epoch}
+        if epoch == 2:
+            dataset.load_state_dict(state)
+        batch_ids(DataLoader(dataset, batch_size=None, num_workers=num_workers))
+
+
+def test_an_iteration_of_its_own_after_one_in_workers_counts_from_its_start(table: Path) -> None:
+    dataset = DeltaDataset(table, batch_size=32, lanes=2)
+    dataset.load_state_dict(dataset.state_dict())
+    batch_ids(DataLoader(dataset, batch_size=None, num_workers=1))
+    batches = iter(dataset)
+    assert (dataset.state_dict()["epoch"], dataset.state_dict()["next_microbatch"]) == (1, 0)
+    next(batches)
+    assert (dataset.state_dict()["epoch"], dataset.state_dict()["next_microbatch"]) == (1, 1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.98])

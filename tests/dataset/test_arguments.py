@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from deltastream import DeltaDataset, FieldSpec, create_pytorch_dataloader
+from deltastream import DeltaDataLoader, DeltaDataset, FieldSpec, create_pytorch_dataloader
 from deltastream.errors import OptionError, TransformError
 from tests.support.loaders import row_ids
 from tests.support.tables import write_numbered
@@ -30,6 +30,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"fields": FieldSpec("id")}, "fields takes a list of FieldSpec, got FieldSpec"),
         ({"fields": 3}, "fields takes a list of FieldSpec, got 3"),
         ({"columns": "id"}, "columns takes a list of names, got 'id'"),
+        ({"columns": iter([])}, "columns takes a list of one name or more, got none"),
         ({"columns": 3}, "columns takes a list of names, got 3"),
         ({"columns": ["id", None]}, "columns takes a list of names, got None in it"),
         (
@@ -55,9 +56,20 @@ def test_an_argument_that_cannot_be_is_named(
         DeltaDataset(table, **{"fields": [FieldSpec("id")], "batch_size": 8, **options})
 
 
-def test_columns_may_be_an_iterator(table: Path) -> None:
-    (batch, *_) = DeltaDataset(table, columns=iter(["id"]))  # type: ignore[arg-type]
-    assert list(batch) == ["id"]
+@pytest.mark.parametrize("kind", [iter, tuple, np.array, dict.fromkeys])
+def test_columns_may_be_any_iterable_of_names(table: Path, kind: Any) -> None:
+    data = DeltaDataset(table, columns=[str(name) for name in kind(["id"])])
+    assert DeltaDataset(table, columns=kind(["id"])).state_dict() == data.state_dict()
+
+
+def test_ranks_and_workers_of_numpy_make_a_state_of_json(table: Path) -> None:
+    two = np.int64(2)
+    ranks = {"rank": np.int64(0), "num_ranks": two}
+    data = DeltaDataset(table, batch_size=8, version=1, **ranks)  # type: ignore[arg-type]
+    loader = DeltaDataLoader(data, num_workers=two)
+    state = json.loads(json.dumps(loader.state_dict()))
+    assert state["lanes"] == 4
+    loader.load_state_dict(state)
 
 
 @pytest.mark.parametrize("path", [None, 3, b"/table"])

@@ -116,3 +116,5 @@ def test_a_settled_filter_can_be_read_again_and_has_one_text() -> None:
     settled = settle_filter(iter([("a", "in", set(names)), ["b", "not in", frozenset(names)]]))  # type: ignore[arg-type]
     assert settled == [("a", "in", sorted(names)), ["b", "not in", sorted(names)]]
     assert settle_filter(settled) == settled
+    values: Any = {2: "x", 1: "y"}
+    assert settle_filter([iter([("a", "in", values.keys())])]) == [[("a", "in", [1, 2])]]  # type: ignore[list-item]

@@ -130,15 +130,25 @@ def memory(
 @app.command()
 def first_batch(
     files: Annotated[str, typer.Option(help="Sizes of table in files.")] = "10,1000,10000",
+    shapes: Shapes = "mnist,tab,tok,img",
     repeats: Repeats = 5,
     cache: Cache = DEFAULT_CACHE,
+    mnist: Mnist = None,
     option: Choices = None,
     name: Name = "first-batch",
 ) -> None:
     """Time to the first batch against reading the log, one footer and one row group by hand."""
-    report = first_batch_of.run(
-        [int(size) for size in files.split(",")], cache / "tables", repeats, _options(option)
-    )
+    tables = [
+        *first_batch_of.fabricated_tables(
+            [int(size) for size in files.split(",") if size], cache / "tables"
+        ),
+        *first_batch_of.tables_of_shapes(
+            [shape_named(shape) for shape in shapes.split(",") if shape],
+            cache / "tables",
+            mnist=mnist,
+        ),
+    ]
+    report = first_batch_of.run(tables, repeats, _options(option))
     report.show()
     report.save(name)
 

@@ -46,10 +46,11 @@ def reconcile(commits: Sequence[Commit]) -> Reconciled:
         start = stop
     row = np.concatenate(rows)
     chunks = [chunk for key in keys for chunk in key.chunks]
-    actions = pa.table({"key": pa.chunked_array(chunks, pa.string()), "order": np.arange(len(row))})
-    last = actions.group_by("key", use_threads=False).aggregate([("order", "max")])
-    live = row[np.asarray(last.column("order_max"))]
-    return Reconciled(adds.take(np.sort(live[live >= 0])), last.column("key").combine_chunks())
+    encoded = pa.chunked_array(chunks, pa.string()).dictionary_encode().combine_chunks()
+    # Where a key comes again, the last assignment to its place stays.
+    live = np.empty(len(encoded.dictionary), np.int64)
+    live[np.asarray(encoded.indices)] = row
+    return Reconciled(adds.take(np.sort(live[live >= 0])), encoded.dictionary)
 
 
 def drop_replaced(adds: pa.Table, keys: pa.Array) -> pa.Table:

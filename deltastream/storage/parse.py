@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fsspec.registry import available_protocols, get_filesystem_class
-
 from deltastream.errors import OptionError
 from deltastream.storage.aliases import Options, read_options
 from deltastream.storage.environment import environment_options
@@ -162,6 +160,9 @@ def _other(
     location: Location, given: dict[str, Any], credentials: CredentialsCallback | None
 ) -> Store:
     """Return a store of one of fsspec's other file systems, which has names of its own for everything."""
+    # Nothing of fsspec is imported for a local table.
+    from fsspec.registry import available_protocols, get_filesystem_class
+
     if location.protocol not in available_protocols():
         raise OptionError(
             f"{location.protocol}:// is no protocol that is known here: s3, az, abfss, gs, http, https, memory, file,"

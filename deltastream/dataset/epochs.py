@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.utils.data import get_worker_info
 
 from deltastream.batch import new_shared_memory
 from deltastream.errors import OptionError
+from deltastream.options import whole_number
 
 __all__ = ["EpochCounter", "Position"]
 
@@ -36,9 +36,9 @@ class Position:
     microbatch: int
 
     def __post_init__(self) -> None:
-        epoch = self.epoch
-        if not isinstance(epoch, Integral) or not 0 <= epoch < _EPOCH_MASK // 2:
-            raise OptionError(f"epoch must be an integer in [0, {_EPOCH_MASK // 2}), got {epoch!r}")
+        object.__setattr__(self, "epoch", whole_number("epoch", self.epoch, least=0))
+        if self.epoch >= _EPOCH_MASK // 2:
+            raise OptionError(f"epoch must be below {_EPOCH_MASK // 2}, got {self.epoch}")
         if self.microbatch < 0:
             raise OptionError(f"need a microbatch >= 0, got {self.microbatch}")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deltastream.options import MAX_GAP_NBYTES, REQUEST_NBYTES
 from deltastream.types import ByteRange
 
-__all__ = ["coalesce"]
+__all__ = ["coalesce", "few_ranges"]
 
 
 def coalesce(
@@ -29,3 +30,9 @@ def coalesce(
                 continue
         found.append(part)
     return found
+
+
+def few_ranges(wanted: Iterable[ByteRange], *, max_nbytes: int = REQUEST_NBYTES) -> list[ByteRange]:
+    """Return the ranges to ask for, by start: a small gap is read with what lies around it, a long range is divided."""
+    near = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=max_nbytes)
+    return [part for one in near for part in one.divide(max_nbytes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise
 
 import anyio
@@ -16,15 +16,13 @@ from deltastream.errors import (
     ObjectChangedError,
     StorageError,
 )
-from deltastream.fetch.coalesce import coalesce
+from deltastream.fetch.coalesce import few_ranges
 from deltastream.fetch.fetched import Fetched
 from deltastream.fetch.refusals import file_missing
 from deltastream.fetch.statistics import FetchStatistics
 from deltastream.options import (
     CACHE_ITEM_NBYTES,
     FOOTER_NBYTES,
-    MAX_GAP_NBYTES,
-    REQUEST_NBYTES,
     SMALL_FILES_NBYTES,
 )
 from deltastream.storage import Buffer, Storage
@@ -91,12 +89,12 @@ class RemoteFiles:
         whichever others are wanted with it. They are longer, since it divides what it asks of the store itself.
         """
         if self._is_cached:
-            items = (_few(wanted, max_nbytes=CACHE_ITEM_NBYTES) for wanted in row_groups)
+            items = (few_ranges(wanted, max_nbytes=CACHE_ITEM_NBYTES) for wanted in row_groups)
             apart = sorted(chain.from_iterable(items))
             # Row groups may, but nobody writes them so, lie in each other.
             if all(part.stop <= following.start for part, following in pairwise(apart)):
                 return apart
-        return _few(chain.from_iterable(row_groups), max_nbytes=REQUEST_NBYTES)
+        return few_ranges(chain.from_iterable(row_groups))
 
     async def fetch(
         self,
@@ -208,8 +206,3 @@ class RemoteFiles:
             self._wait_s += time.perf_counter() - start_s
         self._received_nbytes += len(data)
         return data
-
-
-def _few(wanted: Iterable[ByteRange], *, max_nbytes: int) -> list[ByteRange]:
-    merged = coalesce(wanted, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=max_nbytes)
-    return [part for one in merged for part in one.divide(max_nbytes)]

@@ -161,7 +161,7 @@ def test_a_rank_in_the_environment_that_is_no_number_is_named(
         DeltaDataset(table, [FieldSpec("id")])
 
 
-@pytest.mark.parametrize("epoch", ["1", None, 1.5, -1])
+@pytest.mark.parametrize("epoch", ["1", None, 1.5, -1, True])
 def test_an_epoch_is_an_integer(table: Path, epoch: Any) -> None:
     with pytest.raises(OptionError, match="epoch must be an integer"):
         DeltaDataset(table, [FieldSpec("id")]).set_epoch(epoch)

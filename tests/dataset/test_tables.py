@@ -136,5 +136,5 @@ def test_an_epoch_that_cannot_be_counted_is_refused(tmp_path: Path) -> None:
     root = write_files(tmp_path / "table", [pa.table({"id": range(5)})])
     dataset = DeltaDataset(root)
     for epoch in (-1, 1 << 24):
-        with pytest.raises(OptionError, match="epoch must be an integer in"):
+        with pytest.raises(OptionError, match="epoch must be"):
             dataset.set_epoch(epoch)

@@ -17,8 +17,8 @@ from deltastream.decode import Footer, Projection
 from deltastream.engine.allocators import release_unused_memory
 from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
-from deltastream.fetch.coalesce import coalesce
-from deltastream.options import INSPECTED_FOOTERS, MAX_GAP_NBYTES, REQUEST_NBYTES
+from deltastream.fetch.coalesce import few_ranges
+from deltastream.options import INSPECTED_FOOTERS
 from deltastream.pipeline import FoundFiles, RowsRequest, find_files
 from deltastream.storage import StorageAccess, open_storage
 from deltastream.types import ByteRange
@@ -91,14 +91,8 @@ def _look(file: int, footer: Footer) -> FileFacts:
         footer.sizes.num_rows,
         footer.sizes.nbytes,
         np.array([sum(one.stop - one.start for one in group) for group in chunks], np.int64),
-        np.array([_count_requests(group) for group in chunks], np.int64),
+        np.array([len(few_ranges(group)) for group in chunks], np.int64),
     )
-
-
-def _count_requests(chunks: list[ByteRange]) -> int:
-    """Return how many requests a store is asked for the column chunks of a row group with."""
-    merged = coalesce(chunks, max_gap_nbytes=MAX_GAP_NBYTES, max_nbytes=REQUEST_NBYTES)
-    return sum(len(part.divide(REQUEST_NBYTES)) for part in merged)
 
 
 def _chunks(footer: Footer, row_group: int) -> list[ByteRange]:

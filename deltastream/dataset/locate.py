@@ -68,6 +68,8 @@ def locate(
             trail.add(*engine.channel.receive())
     finally:
         engine.close()
-    paths, rows = trail.cut(key, span.start, span.stop)
+    paths, rows = trail.cut(
+        key, span.start, span.stop, fill=plan.order.batch_size if plan.pad else None
+    )
     snapshot = plan.snapshot
     return Provenance(snapshot.table_uri, snapshot.version, epoch, microbatch, paths, *rows.T)

@@ -76,8 +76,11 @@ def test_padding_repeats_the_provenance_of_the_rows_it_repeats(table: Path) -> N
     for rank in range(3):
         one = loader(table, use_fixed_rank=True, rank=rank, num_ranks=3)
         for batch in one:
+            found = batch["provenance"]
             assert len(batch["id"]) == 32
-            assert ids_at(table, batch["provenance"]) == batch["id"].tolist()
+            assert ids_at(table, found) == batch["id"].tolist()
+            again = one.dataset.locate(found.microbatch, epoch=found.epoch)
+            assert ids_at(table, again) == batch["id"].tolist()
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

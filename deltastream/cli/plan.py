@@ -50,7 +50,8 @@ def plan(
         typer.Option(help="The last version at or before this ISO 8601 time, UTC without a zone."),
     ] = None,
     run_hours: Annotated[
-        float, typer.Option(min=0, help="How long the run lasts, to compare with VACUUM.")
+        float,
+        typer.Option(min=0, max=1e6, help="How long the run lasts, to compare with VACUUM."),
     ] = 24.0,
     storage_option: StorageOptions = None,
     transport: Annotated[

@@ -218,6 +218,13 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
     assert message in ran.err
 
 
+def test_a_run_lasts_a_finite_time(table: Path) -> None:
+    for hours in ("inf", "nan", "-1"):
+        ran = run_command("plan", table, "--run-hours", hours, "--json")
+        assert (ran.code, ran.out) == (2, "")
+        assert "--run-hours" in ran.err
+
+
 def test_torch_is_not_needed(table: Path) -> None:
     script = """
 import sys

@@ -34,6 +34,7 @@ __all__ = [
     "LEAST_STALL_S",
     "MAX_ATTEMPTS",
     "MAX_GAP_NBYTES",
+    "MAX_LANES",
     "MAX_REFETCHES",
     "MAX_REQUESTS",
     "MIN_LANE_BATCHES",
@@ -128,6 +129,9 @@ KEPT_BUFFERS_NBYTES = 64 << 20
 of 784 bytes, one window, are read a tenth faster, and an eighth in batches of 32."""
 
 LANES_PER_CONSUMER = 8
+MAX_LANES = 1 << 20
+"""An order keeps a few words for each lane."""
+
 MIN_LANE_BATCHES = 16
 MIN_LANE_WINDOWS = 16
 """A lane's ends cut row groups, which both sides decode: of 16 windows that is a sixteenth at most. Eight lanes of 5

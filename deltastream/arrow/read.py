@@ -13,8 +13,12 @@ from deltastream.arrow.batches import ArrowBatches
 from deltastream.arrow.schema import logical_schema
 from deltastream.decode import Projection
 from deltastream.engine.pool import DecodePool, usable_cores
-from deltastream.errors import OptionError
-from deltastream.options import DEFAULT_CACHE_NBYTES, DEFAULT_MEMORY_BUDGET, OrderOptions
+from deltastream.options import (
+    DEFAULT_CACHE_NBYTES,
+    DEFAULT_MEMORY_BUDGET,
+    OrderOptions,
+    whole_number,
+)
 from deltastream.pipeline import ReadOptions, ReadPlan, RowsRequest, plan_rows, run_planning
 from deltastream.plan import choose_blocks
 from deltastream.predicate import Filter
@@ -126,14 +130,11 @@ def iter_arrow(
         ReadError: A file is missing, or is not what the log promised: in ``next()``, but for what counting its rows
             reads.
     """
-    for name, count in (
-        ("max_rows", max_rows),
-        ("memory_budget", memory_budget),
-        ("decode_threads", decode_threads),
-    ):
-        if count is not None and count < 1:
-            raise OptionError(f"{name} must be at least 1, got {count}")
-
+    memory_budget = whole_number("memory_budget", memory_budget)
+    if max_rows is not None:
+        max_rows = whole_number("max_rows", max_rows)
+    if decode_threads is not None:
+        decode_threads = whole_number("decode_threads", decode_threads)
     access = StorageAccess(storage_options, credentials, transport, cache_dir, cache_nbytes)
     request = RowsRequest(path, version, timestamp, columns, filter, access)
 

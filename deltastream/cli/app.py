@@ -58,8 +58,11 @@ def main() -> None:
     says otherwise. An error that nobody foresaw keeps its traceback.
     """
     for stream in (sys.stdout, sys.stderr):
-        # Names and paths of a table may have characters that the terminal's encoding lacks.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        # Names and paths of a table may have characters that the terminal's encoding lacks. None: it is closed.
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is None:
+        _fail(OSError("standard output is closed"), _FAILED)
     try:
         app()
     except OptionError as error:

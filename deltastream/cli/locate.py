@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import typer
 
 from deltastream.cli.access import StorageOptions, Transport, storage_access
 from deltastream.cli.inspection.secrets import hide_in_uri
-from deltastream.cli.text import count, plain
+from deltastream.cli.text import count, plain, split_names
 from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_SHUFFLE_NBYTES, DEFAULT_SHUFFLE_ROWS
 
@@ -42,6 +43,18 @@ def locate(
     filter: Annotated[
         str | None, typer.Option(help="The filter that was trained with: SQL as after WHERE.")
     ] = None,
+    partition_filter: Annotated[
+        str | None,
+        typer.Option(help="The partition_filter that was trained with, as the state shows it."),
+    ] = None,
+    pad: Annotated[
+        bool | None,
+        typer.Option(
+            "--pad/--no-pad",
+            help="Whether a short last batch was padded; by default as the state says, which for several ranks "
+            "and their default it does not.",
+        ),
+    ] = None,
     storage_option: StorageOptions = None,
     transport: Annotated[
         Transport, typer.Option(help="The client that reads the store.")
@@ -61,18 +74,20 @@ def locate(
     found = LoaderState.from_dict(values)
     if found.num_workers is not None:
         raise OptionError("this is the state of one worker; give that of a loader")
-    names = (found.columns if columns is None else columns).split(",")
+    names = split_names(found.columns if columns is None else columns)
     access = storage_access(storage_option, transport)
     dataset = DeltaDataset(
         table or found.table_uri,
         version=found.version,
-        columns=[name.strip() for name in names if name.strip()] or None,
+        columns=[name for name in names if name] or None,
         filter=filter,
+        partition_filter=None if partition_filter is None else _literal(partition_filter),
         batch_size=found.batch_size,
         shuffle=found.shuffle,
         seed=found.seed or 0,
         drop_last=found.drop_last,
         lanes=found.lanes,
+        pad=pad,
         row_dicts=True,
         rank=0,
         num_ranks=1,
@@ -93,11 +108,21 @@ def _read(path: str) -> Mapping[str, Any]:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
         found = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OptionError(f"{path} is no state of a loader: {error}") from error
     if not isinstance(found, Mapping):
         raise OptionError(f"{path} is no state of a loader: it is no JSON object")
     return found
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError) as error:
+        raise OptionError(
+            "--partition-filter takes a list of tuples as in Python: [('day', '=', '2026-01-01')], "
+            f"got {text!r}"
+        ) from error
 
 
 def _parts(provenance: Provenance) -> dict[tuple[int, int], list[int]]:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from deltastream.cli.access import TABLE_HELP, StorageOptions, Transport, storage_access
+from deltastream.cli.text import split_names
 from deltastream.errors import OptionError
-from deltastream.options import DEFAULT_MEMORY_BUDGET
+from deltastream.options import DEFAULT_MEMORY_BUDGET, MAX_LANES
 
 __all__ = ["plan"]
 
@@ -22,7 +23,8 @@ def plan(
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Permute the rows.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the shuffle.")] = 0,
     lanes: Annotated[
-        int | None, typer.Option(min=1, help="Independent streams; by default chosen.")
+        int | None,
+        typer.Option(min=1, max=MAX_LANES, help="Independent streams; by default chosen."),
     ] = None,
     drop_last: Annotated[
         bool, typer.Option("--drop-last", help="Leave out the last batch if it is short.")
@@ -69,7 +71,7 @@ def plan(
     from deltastream.cli.planning.model import Asked
     from deltastream.cli.planning.read import read_facts
 
-    names = None if columns is None else tuple(name.strip() for name in columns.split(","))
+    names = None if columns is None else tuple(split_names(columns))
     if names is not None and not all(names):
         raise OptionError(f"--columns takes names with commas between, got {columns!r}")
     asked = Asked(

@@ -37,6 +37,9 @@ def _draw(console: Console, sections: Iterable[Section]) -> None:
         if title:
             console.print(Text(plain(title), style="bold"))
         table = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(max(map(len, rows), default=0) + 1):
+            # A name is never cut: it may be what somebody looks for.
+            table.add_column(overflow="fold")
         for row in rows:
             table.add_row("", *[Text(plain(cell)) for cell in row])
         console.print(table)

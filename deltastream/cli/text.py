@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["count", "nbytes_text", "plain", "share", "time_text"]
+__all__ = ["count", "nbytes_text", "plain", "share", "split_names", "time_text"]
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,3 +43,8 @@ def time_text(time_ms: int) -> str:
 def plain(text: str) -> str:
     """Return `text` with what moves a terminal's cursor, or changes its colours, escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def split_names(text: str) -> list[str]:
+    """Split names at the commas between them; one within backquotes is part of its name."""
+    return [name.strip() for name in re.split(r",(?=(?:[^`]*`[^`]*`)*[^`]*$)", text)]

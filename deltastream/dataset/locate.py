@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deltastream.dataset.epochs import Position
 from deltastream.dataset.progress import Progress
 from deltastream.dataset.provenance import OriginBuilder, Origins, Provenance, Trail
 from deltastream.dataset.topology import Topology
@@ -49,7 +50,7 @@ def locate(
         state = progress.state(1)
         epoch = state.epoch if epoch is None else epoch
         microbatch = state.next_microbatch if microbatch is None else microbatch
-    epoch = whole_number("epoch", epoch, least=0)
+    epoch = Position(epoch, 0).epoch
     microbatch = whole_number("microbatch", microbatch, least=0)
     if microbatch >= plan.num_microbatches:
         raise OptionError(

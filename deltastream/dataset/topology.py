@@ -11,13 +11,10 @@ import torch.distributed
 
 from deltastream.engine.pool import usable_cores
 from deltastream.errors import OptionError
-from deltastream.options import flag, whole_number
+from deltastream.options import MAX_LANES, flag, whole_number
 from deltastream.plan import Consumer
 
 __all__ = ["Topology", "check_ranks", "resolve_ranks"]
-
-_MAX_LANES = 1 << 20
-"""An order keeps a few words for each lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,8 @@ class Topology:
     def __post_init__(self) -> None:
         if self.lanes != "auto":
             lanes = whole_number('if not "auto", lanes', self.lanes)
-            if lanes > _MAX_LANES:
-                raise OptionError(f"lanes must be at most {_MAX_LANES}, got {lanes}")
+            if lanes > MAX_LANES:
+                raise OptionError(f"lanes must be at most {MAX_LANES}, got {lanes}")
             object.__setattr__(self, "lanes", lanes)
         if self.pad is not None:
             object.__setattr__(self, "pad", flag("pad", self.pad))

@@ -76,10 +76,12 @@ def sort_files(parts: list[pa.Table], *, table_uri: str, version: int) -> pa.Tab
     `parts` is emptied, and column after column is sorted and freed: a large table is never held twice.
 
     Raises:
-        LogCorruptError: A deletion vector deletes more rows than its file has, or a file lives twice.
+        LogCorruptError: A file has fewer than 0 bytes, a deletion vector deletes more rows than its file has, or a
+            file lives twice.
     """
     adds = pa.concat_tables(parts).unify_dictionaries()
     parts.clear()
+    _check_sizes(adds, table_uri=table_uri, version=version)
     _check_cardinalities(adds, table_uri=table_uri, version=version)
     # Arrow compares strings bytewise. Sorting chunks and merging them took half as long as sorting them as one.
     by = adds.select(["modified_ms", "path"])
@@ -106,6 +108,14 @@ def _check_paths(files: pa.Table, *, table_uri: str, version: int) -> None:
     if first >= 0:
         raise LogCorruptError(
             f"{table_uri}, version {version}: file {ordered[first].as_py()} is added twice, and neither is removed"
+        )
+
+
+def _check_sizes(adds: pa.Table, *, table_uri: str, version: int) -> None:
+    wrong = adds.filter(pc.less(adds.column("nbytes"), 0))
+    if len(wrong) > 0:
+        raise LogCorruptError(
+            f"{table_uri}, version {version}: file {wrong['path'][0]} has a size of {wrong['nbytes'][0]} bytes"
         )
 
 

@@ -68,6 +68,8 @@ def parse_uri(uri: str) -> Location | str:
     Raises:
         OptionError: The URI names no bucket, or has what no table's URI has. Never shows user information or a query.
     """
+    if "\0" in uri:
+        raise OptionError("the table's path has a null character in it, which no store knows")
     if chained := _CHAINED.match(uri):
         raise OptionError(
             f"{chained[1]} begins a chain of fsspec's, which is not read: give the URI of the store alone, "

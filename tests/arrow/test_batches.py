@@ -43,8 +43,9 @@ def test_longer_row_groups_are_cut(tmp_path: Path, max_rows: int, sizes: list[in
 @pytest.mark.parametrize("option", ["max_rows", "memory_budget", "decode_threads"])
 def test_options_that_cannot_be_are_refused(tmp_path: Path, option: str) -> None:
     write_numbered(tmp_path, [1])
-    with pytest.raises(OptionError, match=option):
-        deltastream.iter_arrow(tmp_path, **{option: 0})  # type: ignore[arg-type]
+    for value in (0, "1", 1.5, True):
+        with pytest.raises(OptionError, match=f"{option} must be an integer of at least 1"):
+            deltastream.iter_arrow(tmp_path, **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("budget", [1, 2_000, 1 << 30])

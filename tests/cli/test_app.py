@@ -101,3 +101,14 @@ def test_a_reader_that_stops_early_gets_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr
+
+
+def test_a_closed_output_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    table = write_numbered(tmp_path / "table", [3])
+    for command in ("inspect", "plan"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m deltastream {command} {table} >&-"],
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import deltalake
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from deltastream.cli.sections import print_sections
 from tests.support.commands import inspected, run_command
 from tests.support.logs import VECTOR, LogFolder, add, metadata, protocol
 from tests.support.tables import add_actions, data_files, write_files, write_numbered
@@ -149,7 +152,11 @@ def test_rows_that_the_log_does_not_count_are_counted_by_footers(tmp_path: Path)
     counted = inspected(table)
     assert (counted["rows"]["live"], counted["rows"]["num_uncounted_files"]) == (7, 0)
     assert counted["statistics"]["num_files_num_records"] == 0
-    assert "not known" in run_command("inspect", table, "--no-footers").out
+    assert "1 file" not in (unread := run_command("inspect", table, "--no-footers").out)
+    assert "not known: the log does not count 2 files; --footers does" in unread
+    data_files(table)[0].unlink()
+    looked = run_command("inspect", table, "--footers").out
+    assert "not known: the log does not count 1 file; nor could its footer be read" in looked
 
 
 def test_time_travel_by_version_and_by_timestamp(partitioned: Path) -> None:
@@ -255,3 +262,21 @@ def test_a_table_is_not_changed_by_looking_at_it(partitioned: Path, tmp_path: Pa
     before = sorted((p, p.stat().st_mtime_ns) for p in table.rglob("*"))
     assert run_command("inspect", table, "--verify").code == 0
     assert sorted((p, p.stat().st_mtime_ns) for p in table.rglob("*")) == before
+
+
+def test_a_name_that_is_wider_than_the_terminal_is_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "dumb")
+    name = "".join(chr(ord("a") + i % 26) for i in range(100))
+    out = Terminal()
+    print_sections([("columns", [(name, "string", "not null")])], out)
+    assert "…" not in out.getvalue()
+    folded = re.findall("[a-z]+", "".join(line[:24] for line in out.getvalue().splitlines()[1:]))
+    assert name[:10] in "".join(folded)
+    assert name[-5:] in out.getvalue()

@@ -246,3 +246,15 @@ def test_no_data_is_read(table: Path, tmp_path: Path) -> None:
         content[4:-footer_nbytes] = bytes(len(content) - footer_nbytes - 4)
         file.write_bytes(content)
     assert planned(copy, "--shuffle")["reading"] == planned(table, "--shuffle")["reading"]
+
+
+def test_more_lanes_than_the_rows_fill_are_read_as_one(table: Path) -> None:
+    one = planned(table, "--lanes", 1, "--shuffle")
+    many = planned(table, "--lanes", 100_000, "--shuffle")
+    assert "all is read as the lane" in warned(many, "lanes")
+    assert many["reading"] == one["reading"]
+    assert many["lanes"]["open_per_consumer"] == 1
+    nothing = planned(table, "--batch-size", NUM_ROWS + 1, "--drop-last")
+    assert nothing["epoch"]["microbatches"] == nothing["reading"]["nbytes_per_rank"] == 0
+    too_many = run_command("plan", table, "--lanes", 1 << 21)
+    assert (too_many.code, too_many.out) == (2, "")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream.cli.inspection.secrets import HIDDEN, hide_in_uri, hide_secrets
-from deltastream.cli.text import count, nbytes_text, plain, share, time_text
+from deltastream.cli.text import count, nbytes_text, plain, share, split_names, time_text
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,17 @@ def test_a_uri_keeps_its_place_and_loses_its_keys() -> None:
     assert hide_in_uri("s3://id:key@bucket/a?sig=x") == f"s3://{HIDDEN}@bucket/a?{HIDDEN}"
     assert hide_in_uri("/data/a?b@c") == "/data/a?b@c"
     assert hide_in_uri("s3://bucket/a@b") == "s3://bucket/a@b"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a, b.c", ["a", "b.c"]),
+        ("`a,b`,c", ["`a,b`", "c"]),
+        ("c,`a``,b`", ["c", "`a``,b`"]),
+        ("a,,b", ["a", "", "b"]),
+        ("", [""]),
+    ],
+)
+def test_names_are_split_at_commas_outside_of_backquotes(text: str, names: list[str]) -> None:
+    assert split_names(text) == names

@@ -179,3 +179,14 @@ def test_what_deltalake_keeps_under_another_spelling_is_no_difference_of_ours(
     verification = verify_snapshot(read(log.root), StorageAccess())
     assert verification.outcome == "same"
     assert "/some/absolute/path" in verification.notes[0]
+
+
+def test_frames_of_rust_are_not_told(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = read(table)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no such thing\n\n   0: <unknown>\n   1: _start\n")
+
+    monkeypatch.setattr(deltalake, "DeltaTable", fail)
+    (note,) = verify_snapshot(snapshot, StorageAccess()).notes
+    assert note == "deltalake cannot open this table: OSError: no such thing"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +20,7 @@ from deltastream import (
 from deltastream.dataset.provenance import Provenance
 from deltastream.decode import RowGroupDecoder
 from tests.support.commands import run_command
+from tests.support.tables import write_files
 from tests.support.vectors import numbered_files, write_files_with_vectors
 
 SIZES = [310, 250, 400, 1, 130, 512, 64]
@@ -104,6 +106,8 @@ def test_any_batch_can_be_located_without_decoding_a_row(
         other.locate(len(other))
     with pytest.raises(OptionError, match="microbatch must be an integer of at least 0, got '3'"):
         other.locate("3")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="epoch must be below"):
+        other.locate(0, epoch=10**23)
 
 
 def test_without_a_number_the_next_batch_is_located(table: Path) -> None:
@@ -175,6 +179,36 @@ def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
     assert ran.code == 2
     assert "is no state of a loader" in ran.err
     assert run_command("locate", tmp_path / "none.json").code == 2
+    state.write_text("[" * 100_000)
+    assert "is no state of a loader" in run_command("locate", state).err
+
+
+def test_the_command_line_locates_the_padded_batch_of_some_partitions(tmp_path: Path) -> None:
+    rows = pa.table({"id": range(100), "a,b": range(100), "p": ["x", "y"] * 50})
+    root = write_files(tmp_path / "table", [rows], partition_by=["p"])
+    wanted: Any = [("p", "=", "x")]
+    one = create_pytorch_dataloader(
+        root,
+        fields=[FieldSpec("a,b")],
+        partition_filter=wanted,
+        version=0,
+        batch_size=32,
+        provenance=True,
+        use_fixed_rank=True,
+        rank=1,
+        num_ranks=2,
+    )
+    (batch,) = one
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(one.state_dict()))
+    arguments = ["locate", state, "--columns", "`a,b`", "--microbatch", 1, "--epoch", 0, "--json"]
+    assert "partition_filter: the state has" in run_command(*arguments).err
+    arguments += ["--partition-filter", repr(wanted)]
+    padded = run_command(*arguments, "--pad").document
+    found = batch["provenance"]
+    assert [place[2] for place in padded["order"]] == found.row.tolist()
+    assert (padded["num_rows"], run_command(*arguments).document["num_rows"]) == (32, 18)
+    assert "takes a list of tuples" in run_command(*arguments, "--partition-filter", "p=").err
 
 
 def test_provenance_needs_a_dict_and_a_free_name(table: Path) -> None:

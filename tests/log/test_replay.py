@@ -168,3 +168,10 @@ def test_a_file_added_anew_with_another_vector_and_not_removed_is_corrupt_and_na
     log.commit(1, add("a", modified_ms=3, deletionVector=VECTOR))
     with pytest.raises(LogCorruptError, match="version 1: file a is added twice"):
         read(tmp_path)
+
+
+def test_a_file_of_fewer_than_no_bytes_is_corrupt_and_named(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(add("a", size=1), add("b", size=-1))
+    with pytest.raises(LogCorruptError, match="version 0: file b has a size of -1 bytes"):
+        read(tmp_path)

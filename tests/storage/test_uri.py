@@ -94,3 +94,9 @@ def test_a_table_of_a_catalog_has_no_user_and_no_query(uri: str) -> None:
     with pytest.raises(OptionError, match="databricks_token") as raised:
         find_unity_table(uri, None)
     assert "marker" not in str(raised.value)
+
+
+@pytest.mark.parametrize("uri", ["a\0b", "s3://box/a\0b"])
+def test_a_null_character_is_in_no_path(uri: str) -> None:
+    with pytest.raises(OptionError, match="null character"):
+        parse_uri(uri)

@@ -58,7 +58,13 @@ def _overview(inspection: Inspection) -> Iterator[Row]:
     yield "bytes", _bytes(inspection.files.nbytes)
     if rows.num_uncounted_files:
         files = count(rows.num_uncounted_files, "file")
-        yield "rows", f"not known: the log does not count {files}; --footers does"
+        looked = inspection.row_groups
+        is_left = (
+            looked is None
+            or looked.num_files + looked.num_unreadable_files < inspection.files.num_files
+        )
+        hint = "--footers does" if is_left else "nor could its footer be read"
+        yield "rows", f"not known: the log does not count {files}; {hint}"
     else:
         yield "rows", f"{rows.live:,} live, {rows.deleted:,} deleted, {rows.physical:,} physical"
 

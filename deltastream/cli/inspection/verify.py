@@ -52,7 +52,9 @@ def _attempt(function: Callable[[], T]) -> tuple[T | None, str]:
         # deltalake's panics are no Exception (pyo3_runtime.PanicException), and have no name to catch them by.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        return None, f"{type(error).__name__}: {without_secrets(' '.join(str(error).split()))}"
+        # Where RUST_BACKTRACE is set its frames follow.
+        told, *_ = re.split(r"\s0: <", " ".join(str(error).split()), maxsplit=1)
+        return None, f"{type(error).__name__}: {without_secrets(told)}"
 
 
 def _read(table: deltalake.DeltaTable) -> Theirs:

@@ -62,7 +62,14 @@ def measure_plan(facts: TableFacts, asked: Asked) -> RunPlan:
     )
     lanes = _lanes(asked, consumer, num_lanes, num_rows, window_nbytes, budget)
     reading = _reading(
-        facts, groups, schedule, num_lanes, num_rows, asked.batch_size, shuffle=asked.shuffle
+        facts,
+        groups,
+        schedule,
+        # Without a batch in each lane all is read as one, the shared last one.
+        num_lanes if lanes.batches_per_lane else 1,
+        num_rows if num_microbatches else 0,
+        asked.batch_size,
+        shuffle=asked.shuffle,
     )
     plan = RunPlan(
         table_uri=hide_in_uri(snapshot.table_uri),
@@ -155,6 +162,7 @@ def _lanes(
     asked: Asked, consumer: Consumer, lanes: int, num_rows: int, window_nbytes: int, budget: int
 ) -> Lanes:
     consumers = consumer.num_consumers
+    batches_per_lane = num_rows // (lanes * asked.batch_size)
     fitting = [
         consumers * k
         for k in _GOOD_FACTORS
@@ -167,8 +175,8 @@ def _lanes(
     return Lanes(
         lanes=lanes,
         is_auto=asked.lanes is None,
-        batches_per_lane=num_rows // (lanes * asked.batch_size),
-        open_per_consumer=lanes // gcd(consumers, lanes),
+        batches_per_lane=batches_per_lane,
+        open_per_consumer=lanes // gcd(consumers, lanes) if batches_per_lane else 1,
         good=tuple(fitting),
     )
 
@@ -185,7 +193,7 @@ def _reading(
 ) -> Reading:
     world_size = schedule.consumer.world_size
     factor = schedule.reading_factor(lanes)
-    num_files = facts.found.snapshot.files.num_rows
+    num_files = facts.found.snapshot.files.num_rows if num_rows else 0
     # Both sides read the row group that a lane's end cuts; the last lane's end may be the epoch's.
     num_cuts = lanes - (num_rows % (lanes * batch_size) == 0) if num_rows else 0
     if lanes == 1 and not shuffle:

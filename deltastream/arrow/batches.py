@@ -51,6 +51,7 @@ class _RowsBuilder:
         context: FileContext,
         row_numbers: npt.NDArray[np.int64] | range,
     ) -> None:
+        assert self._batch is None, "a window of several row groups"
         columns = decode(tuple(self._schema.names), frozenset())
         arrays = [_as_type(columns[field.name], field.type) for field in self._schema]
         if arrays:

@@ -17,6 +17,9 @@ from tests.acceptance.tally import tally
 SAMPLE = 6
 """Every sixth table is read through `DeltaDataset` too."""
 
+MOST_COLUMNS = 20
+"""Of a table that are read alone."""
+
 
 @pytest.fixture(scope="module")
 def judged(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Judgement]:
@@ -35,6 +38,21 @@ def test_every_table_that_no_reader_may_read_is_refused(judged: list[Judgement])
     for judgement in judged:
         if judgement.case.outcome is Outcome.REFUSE:
             assert judgement.verdict is Verdict.REFUSED, str(judgement)
+
+
+def test_a_column_alone_is_what_it_is_among_all(corpus: Path, tmp_path: Path) -> None:
+    tables = [c for c in cases(corpus, tmp_path) if c.version is None and c.outcome is Outcome.ROWS]
+    assert tables
+    for case in tables:
+        rows = read_case(case)
+        assert deltastream.read_arrow(case.root, columns=[]).num_rows == rows.num_rows, str(case)
+        for name in rows.column_names[:MOST_COLUMNS]:
+            quoted = "`" + name.replace("`", "``") + "`"
+            alone = deltastream.read_arrow(case.root, columns=[quoted])
+            assert alone.column_names == [name], str(case)
+            found, expected = alone.column(0), rows.column(name)
+            # NaN is no equal of itself.
+            assert repr(found.to_pylist()) == repr(expected.to_pylist()), (str(case), name)
 
 
 def test_tensors_hold_what_arrow_holds_in_the_same_order(corpus: Path, tmp_path: Path) -> None:

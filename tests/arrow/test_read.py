@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import deltastream
@@ -31,6 +33,35 @@ def test_columns_come_as_they_were_asked_for(tmp_path: Path, columns: list[str])
     found = deltastream.read_arrow(tmp_path, columns=columns)
     assert found.column_names == columns
     assert found.num_rows == 15
+
+
+@pytest.mark.parametrize("filter", [None, "id IN (5, 39, 40, 41, 250, 300, 399)"])
+@pytest.mark.parametrize("columns", [[], ["p"], ["new"], ["s.new"], ["new", "p"], ["id"]])
+def test_every_row_comes_also_where_files_have_none_of_the_columns(
+    tmp_path: Path, columns: list[str], filter: str | None
+) -> None:
+    def rows(start: int, **more: pa.Array) -> pa.Table:
+        numbers = range(start, start + 100)
+        parts = pa.array([n // 40 for n in numbers], pa.int32())
+        return pa.table({"id": numbers, "p": parts, "s": [{"a": n} for n in numbers], **more})
+
+    files = [rows(start) for start in (0, 100, 200)]
+    evolved = rows(300, new=pa.array(range(100)))
+    evolved = evolved.set_column(2, "s", pa.array([{"a": 1, "new": n} for n in range(100)]))
+    write_files(tmp_path, files, partition_by=["p"], row_group_rows=16)
+    deltalake.write_deltalake(tmp_path, evolved, mode="append", schema_mode="merge")
+    whole = deltastream.read_arrow(tmp_path, filter=filter)
+    assert whole.num_rows == (400 if filter is None else 7)
+    found = deltastream.read_arrow(tmp_path, columns=columns, filter=filter)
+    assert found.num_rows == whole.num_rows
+    for name in columns:
+        if name == "s.new":
+            expected = pc.struct_field(whole["s"], "new")
+            assert pc.struct_field(found["s"], "new").equals(expected)
+        else:
+            assert found[name].equals(whole[name])
+    with deltastream.iter_arrow(tmp_path, columns=columns, filter=filter, max_rows=7) as batches:
+        assert sum(batch.num_rows for batch in batches) == whole.num_rows
 
 
 @pytest.mark.parametrize(("columns", "error"), [(["no"], SchemaError), ("id", OptionError)])

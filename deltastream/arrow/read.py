@@ -66,6 +66,7 @@ def read_arrow(
         TableError: There is no table, no such version, or it needs a feature we lack.
         SchemaError: A column isn't there.
         OptionError: An argument cannot be.
+        StorageError: The table's store did not answer, or refused.
         ReadError: A file is missing, or is not what the log promised.
     """
     with iter_arrow(
@@ -127,6 +128,7 @@ def iter_arrow(
             a file tells.
         SchemaError: A column isn't there.
         OptionError: An argument cannot be.
+        StorageError: The table's store did not answer, or refused.
         ReadError: A file is missing, or is not what the log promised: in ``next()``, but for what counting its rows
             reads.
     """

@@ -122,6 +122,7 @@ class DeltaDataset(IterableDataset[Any]):
             TableError: There is no table, no such version, or it needs a feature we lack.
             SchemaError: A field's column isn't there, or has a type that the field cannot take.
             OptionError: An argument cannot be.
+            StorageError: The table's store did not answer, or refused.
             ReadError: A file that was looked at, for its row count, its first rows or the filter, is missing or
                 damaged.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -69,7 +70,10 @@ def parse_sql(text: str) -> Expression:
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         near = details[0].get("highlight")
-        why = details[0].get("description") or str(error)
+        # Of sqlglot's classes the last part is a word of SQL: "Add".
+        why = re.sub(
+            r"<class '(?:\w+\.)*(\w+)'>", r"\1", details[0].get("description") or str(error)
+        )
         where = f" at {near!r}" if near else ""
         raise OptionError(f"filter {text!r} does not parse{where}: {why}") from error
     try:

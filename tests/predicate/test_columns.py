@@ -67,6 +67,7 @@ def test_a_reference_finds_its_column(text: str, path: tuple[str, ...]) -> None:
         ("upper = o", OptionError, "column 'upper' is int32 and column 'o' is bool"),
         ("upper + 1 = 2", OptionError, "filter 'upper \\+ 1 = 2': 'upper \\+ 1' is no constant"),
         ("upper = ", OptionError, "filter 'upper = ' does not parse at '='"),
+        ("upper +", OptionError, "at '\\+': Required keyword: 'expression' missing for Add"),
         ("upper = 1; o", OptionError, "is no condition"),
         ("upper in (select 1)", OptionError, "is IN without a list"),
         ("upper = current_date", OptionError, "'CURRENT_DATE' is no constant"),

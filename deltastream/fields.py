@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from deltastream.errors import OptionError
+from deltastream.options import flag
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +34,9 @@ class FieldSpec:
     """The column, or a field of a struct column: ``"s.a"`` (a column of that very name comes first). A struct is a dict
     of its fields. Or several numeric ones, which are stacked into one tensor of shape ``[B, len(name)]``, in NumPy's
     common dtype. Several need a `target_name`. With a `transform` they may have any type: it gets a tuple."""
-    decode_numpy_and_apply_shape: tuple[int, ...] | None = None
-    """Read each binary value as a uint8 array of this shape: a tensor ``[B, *shape]``, without work per row."""
+    decode_numpy_and_apply_shape: Sequence[int] | int | None = None
+    """Read each binary value as a uint8 array of this shape: a tensor ``[B, *shape]``, without work per row. One size
+    may be -1: it follows from the length that the table's first values have in common, in a transform of each value."""
     load_image_using_pil: bool = False
     """Decode each binary value as a PIL image, in the decode threads."""
     transform: Callable[[Any], Any] | None = None
@@ -95,10 +97,13 @@ class FieldSpec:
                 )
         if self.decode_numpy_and_apply_shape is not None:
             given: Any = self.decode_numpy_and_apply_shape
-            sizes = tuple(given) if isinstance(given, Iterable) else (None,)
-            if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+            sizes = tuple(given) if isinstance(given, Iterable) else (given,)
+            if not all(
+                isinstance(size, Integral) and int(size) >= -1 and size for size in sizes
+            ) or (sizes.count(-1) > 1):
                 raise OptionError(
-                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, got {given!r}"
+                    f"FieldSpec {self.target!r}: decode_numpy_and_apply_shape needs sizes of at least 1, of which one "
+                    f"may be -1, got {given!r}"
                 )
             shape = tuple(map(int, sizes))
             if self.load_image_using_pil:
@@ -106,6 +111,9 @@ class FieldSpec:
                     f"FieldSpec {self.target!r}: give decode_numpy_and_apply_shape or load_image_using_pil, not both"
                 )
             object.__setattr__(self, "decode_numpy_and_apply_shape", shape or None)
+        for name in ("load_image_using_pil", "null_mask"):
+            yes_or_no = flag(f"FieldSpec {self.target!r}: {name}", getattr(self, name))
+            object.__setattr__(self, name, yes_or_no)
         if self.transform is not None and not callable(self.transform):
             raise OptionError(f"FieldSpec {self.target!r}: transform is not callable")
         self._check_tensor_options()
@@ -158,6 +166,11 @@ class FieldSpec:
     def names(self) -> tuple[str, ...]:
         """The table's columns, or fields of its structs, that this field reads."""
         return (self.name,) if isinstance(self.name, str) else tuple(self.name)
+
+    @property
+    def decoded_shape(self) -> tuple[int, ...] | None:
+        """`decode_numpy_and_apply_shape` as a tuple; None where values are not decoded so."""
+        return self.decode_numpy_and_apply_shape  # type: ignore[return-value]
 
     @property
     def target(self) -> str:

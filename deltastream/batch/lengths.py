@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow as pa
 from deltastream.batch.dtypes import number_dtype
 from deltastream.fields import FieldSpec
 
-__all__ = ["common_lengths", "number_lists", "offsets_of"]
+__all__ = ["common_lengths", "number_lists", "offsets_of", "shape_of"]
 
 
 def number_lists(type_: pa.DataType, spec: FieldSpec) -> int:
@@ -41,3 +43,13 @@ def offsets_of(values: pa.Array) -> npt.NDArray[np.int32]:
     if buffer is None or len(values) == 0:
         return np.zeros(1, np.int32)
     return np.frombuffer(buffer, np.int32)[values.offset : values.offset + len(values) + 1]
+
+
+def shape_of(shape: tuple[int, ...], length: int) -> tuple[int, ...] | None:
+    """Return the shape of `length` values, one size of which may be -1, unknown; None if they do not make it."""
+    known = abs(prod(shape))
+    if -1 not in shape:
+        return shape if length == known else None
+    if length % known:
+        return None
+    return tuple(length // known if size == -1 else size for size in shape)

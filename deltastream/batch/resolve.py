@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from deltastream.batch.dtypes import is_stored_as_numbers, number_dtype, output_dtype
 from deltastream.batch.layout import Field, Layout
-from deltastream.batch.lengths import common_lengths, number_lists
+from deltastream.batch.lengths import common_lengths, number_lists, shape_of
 from deltastream.batch.sources import Source, expand, is_struct, name_source
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec, RaggedForm
@@ -81,8 +81,10 @@ def _mark_second(fields: Sequence[Field]) -> Iterator[Field]:
 
 def _needs_first_rows(source: Source) -> bool:
     spec, type_ = source.spec, source.type
-    if spec.is_per_row or source.is_stack or spec.decode_numpy_and_apply_shape:
+    if spec.is_per_row or source.is_stack:
         return False
+    if spec.decoded_shape is not None:
+        return -1 in spec.decoded_shape
     if pa.types.is_binary(type_):
         return spec.ragged in (None, False)
     depth = number_lists(type_, spec)
@@ -96,7 +98,7 @@ def _sample(source: Source, samples: Mapping[str, pa.Array]) -> pa.Array | None:
 
 def _resolve(source: Source, sample: pa.Array | None) -> Field:
     spec, type_ = source.spec, source.type
-    decodes = spec.decode_numpy_and_apply_shape is not None or spec.load_image_using_pil
+    decodes = spec.decoded_shape is not None or spec.load_image_using_pil
     if decodes and not pa.types.is_binary(type_):
         raise SchemaError(f"column {source.name!r} is {type_}; decoding needs a binary column")
     if spec.is_per_row:
@@ -110,8 +112,8 @@ def _resolve(source: Source, sample: pa.Array | None) -> Field:
     if is_struct(type_):
         # Expanded: what is left of it is its mask.
         return _field(source, "validity", dtype=np.dtype(np.bool_))
-    if spec.decode_numpy_and_apply_shape is not None:
-        return _bytes(source, "fixed", shape=spec.decode_numpy_and_apply_shape)
+    if spec.decoded_shape is not None:
+        return _bytes(source, "fixed", shape=_decoded_shape(source, spec.decoded_shape, sample))
     if pa.types.is_null(type_) and spec.dtype is not None:
         dtype = output_dtype(str(spec.dtype), np.dtype(np.bool_))
         assert dtype is not None
@@ -131,6 +133,21 @@ def _resolve(source: Source, sample: pa.Array | None) -> Field:
     if number_lists(type_, spec):
         return _resolve_lists(source, sample)
     return _objects(source)
+
+
+def _decoded_shape(
+    source: Source, shape: tuple[int, ...], sample: pa.Array | None
+) -> tuple[int, ...]:
+    if -1 not in shape:
+        return shape
+    (length,) = (None,) if sample is None else common_lengths(sample, 1)
+    found = None if length is None else shape_of(shape, length)
+    if found is None:
+        values = "several lengths, or none at all" if length is None else f"{length} bytes"
+        raise SchemaError(
+            f"column {source.name!r} has values of {values}, from which the -1 in the shape {shape} does not follow"
+        )
+    return found
 
 
 def _resolve_bytes(source: Source, sample: pa.Array | None) -> Field:

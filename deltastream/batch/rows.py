@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from deltastream.batch.lengths import shape_of
 from deltastream.batch.objects import python_values
 from deltastream.errors import OptionError, SchemaError, TransformError
 from deltastream.fields import FieldSpec
@@ -41,7 +42,7 @@ def row_values(
         TransformError: The transform, or the image decoder, raised; the row is named by its number in `row_numbers`.
     """
     values = _python_values(columns, spec, context)
-    if spec.decode_numpy_and_apply_shape is not None:
+    if spec.decoded_shape is not None:
         values = [_array(value, spec, context) for value in values]
     image = _image_opener() if spec.load_image_using_pil else None
     for i, value in enumerate(values):
@@ -75,9 +76,9 @@ def _array(
 ) -> npt.NDArray[np.uint8] | None:
     if value is None:
         return None
-    shape = spec.decode_numpy_and_apply_shape
+    shape = spec.decoded_shape
     assert shape is not None
-    if len(value) != np.prod(shape):
+    if shape_of(shape, len(value)) is None:
         raise SchemaError(
             f"{context}: column {spec.names[0]!r} has a value of {len(value)} bytes, which is no array of shape {shape}"
         )

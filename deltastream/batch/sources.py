@@ -59,7 +59,7 @@ def _find(schema: pa.Schema, name: str) -> tuple[Path, pa.DataType]:
 def expand(source: Source) -> Iterator[Source]:
     """Yield a struct's mask, if it has one, and its fields; what is none, itself."""
     spec = source.spec
-    decodes = spec.is_per_row or spec.decode_numpy_and_apply_shape is not None
+    decodes = spec.is_per_row or spec.decoded_shape is not None
     if decodes or source.is_stack or not is_struct(source.type):
         yield source
         return

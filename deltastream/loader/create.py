@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from inspect import signature
 from numbers import Integral
 from typing import Any, Literal, ParamSpec
 
@@ -31,11 +32,23 @@ P = ParamSpec("P")
 
 def _dispatch_oldest_form(create: Callable[P, DeltaDataLoader]) -> Callable[P, DeltaDataLoader]:
     """Send calls with an integer as second argument, the table's length, to the form that had one."""
+    newer = set(signature(create).parameters)
+    oldest = set(signature(create_from_length).parameters)
 
     @functools.wraps(create)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> DeltaDataLoader:
         if "length" in kwargs or (len(args) > 1 and isinstance(args[1], Integral)):
+            if mixed := kwargs.keys() & (newer - oldest):
+                raise OptionError(
+                    f"deltatorch's oldest form, with the table's length, has no {', '.join(sorted(mixed))}: leave the "
+                    "length out, and give fields=[FieldSpec(...), ...]"
+                )
             return create_from_length(*args, **kwargs)  # type: ignore[arg-type]
+        if mixed := kwargs.keys() & {"src_field", "target_field"}:
+            raise OptionError(
+                f"{', '.join(sorted(mixed))} belongs to deltatorch's oldest form, whose second argument is the table's "
+                "length: give fields=[FieldSpec(...), ...] instead"
+            )
         return create(*args, **kwargs)
 
     return dispatch

@@ -25,7 +25,7 @@ def create_from_length(
     src_field: str | None = None,
     target_field: str | None = None,
     batch_size: int | None = 32,
-    apply_src_numpy_shape: Sequence[int] | None = None,
+    apply_src_numpy_shape: Sequence[int] | int | None = None,
     load_pil: bool = False,
     transform: Callable[[Any], Any] | None = None,
     target_transform: Callable[[Any], Any] | None = None,
@@ -47,7 +47,7 @@ def create_from_length(
     no such queue.
 
     Raises:
-        OptionError: `src_field`, `target_field` or `batch_size` is missing.
+        OptionError: `src_field`, `target_field` or `batch_size` is missing, or an argument is one of the newer form.
     """
     warnings.warn(
         "create_pytorch_dataloader(path, length, src_field=..., target_field=...) is deltatorch's oldest form: use "
@@ -61,9 +61,8 @@ def create_from_length(
         raise OptionError(
             "batch_size=None, single rows, is not supported: give the rows of a batch"
         )
-    shape = tuple(apply_src_numpy_shape) if apply_src_numpy_shape else None
     fields = [
-        FieldSpec(src_field, shape, load_pil, transform, _SOURCE),
+        FieldSpec(src_field, apply_src_numpy_shape, load_pil, transform, _SOURCE),
         FieldSpec(target_field, transform=target_transform, target_name=_TARGET),
     ]
     dataset = DeltaDataset(

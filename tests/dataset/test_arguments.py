@@ -99,8 +99,12 @@ def test_an_argument_of_the_loader_that_cannot_be_is_named(
     [
         ((None,), {}, "FieldSpec needs a column name or several, got None"),
         (("a",), {"target_name": 5}, "target_name must be a string, got 5"),
-        (("a", 2), {}, "decode_numpy_and_apply_shape needs sizes of at least 1, got 2"),
+        (("a", 0), {}, "decode_numpy_and_apply_shape needs sizes of at least 1, .* got 0"),
         (("a", (2, 0)), {}, "decode_numpy_and_apply_shape needs sizes of at least 1"),
+        (("a", (-1, -1)), {}, "decode_numpy_and_apply_shape needs sizes of at least 1"),
+        (("a", (2, 1.5)), {}, "decode_numpy_and_apply_shape needs sizes of at least 1"),
+        (("a",), {"null_mask": "no"}, "FieldSpec 'a': null_mask must be True or False, got 'no'"),
+        (("a",), {"load_image_using_pil": 2}, "load_image_using_pil must be True or False, got 2"),
         (("a",), {"fill_null": "x"}, "fill_null must be a number, got 'x'"),
         (("a",), {"ragged": "padded", "pad_value": [0]}, "pad_value must be a number"),
     ],

@@ -221,3 +221,26 @@ def test_a_binary_column_that_repeats_may_be_read_as_bytes_and_as_a_tensor(
     for row, values in rows_by_id(root, fields, shuffle=shuffle).items():
         assert values["key"].tolist() == [row % 3] * 4
         assert values["hex"] == bytes([row % 3] * 4).hex()
+
+
+def shape_in_transform(array: np.ndarray) -> list[int]:
+    return list(array.shape)
+
+
+def test_a_size_of_minus_one_follows_from_the_values(tmp_path: Path) -> None:
+    rows = pa.table({"raw": [bytes(range(24))] * 5, "any": [bytes(2 * n) for n in range(5)]})
+    root = write_files(tmp_path / "table", [rows])
+    (batch,) = DeltaDataset(root, [FieldSpec("raw", (2, -1, 3))])
+    assert torch.equal(
+        batch["raw"], torch.arange(24).to(torch.uint8).reshape(1, 2, 4, 3).expand(5, -1, -1, -1)
+    )
+    (batch,) = DeltaDataset(root, [FieldSpec("any", (-1, 2), transform=shape_in_transform)])
+    assert torch.stack(batch["any"], 1).tolist() == [[n, 2] for n in range(5)]
+    for name, shape, message in (
+        ("raw", (5, -1), r"has values of 24 bytes, from which the -1 in the shape \(5, -1\) does"),
+        ("any", (-1, 2), "has values of several lengths, or none at all, from which the -1"),
+    ):
+        with pytest.raises(SchemaError, match=message):
+            DeltaDataset(root, [FieldSpec(name, shape)])
+    with pytest.raises(SchemaError, match=r"2 bytes, which is no array of shape \(-1, 4\)"):
+        list(DeltaDataset(root, [FieldSpec("any", (-1, 4), transform=shape_in_transform)]))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deltastream import DeltaDataLoader, create_pytorch_dataloader
+from deltastream import DeltaDataLoader, OptionError, create_pytorch_dataloader
 from tests.support.tables import write_files
 from tests.support.transforms import add_one, image_to_mean
 
@@ -149,3 +149,24 @@ def test_ranks_are_used_with_use_fixed_rank_only(table: Path) -> None:
     found = [label for loader in ranked for _, target in loader for label in target.tolist()]
     assert set(found) == set(range(NUM_ROWS))
     assert [len(loader) for loader in ranked] == [2, 2]
+
+
+@pytest.mark.parametrize("shape", [(2, -1), np.array([2, 12]), torch.Size([2, 12])], ids=str)
+def test_a_shape_may_be_what_numpy_takes(table: Path, shape: Any) -> None:
+    loader = create(table, 1, src_field="raw", target_field="label", apply_src_numpy_shape=shape)
+    assert {source.shape[1:] for source, _ in loader} == {(2, 12)}
+
+
+@pytest.mark.parametrize("shape", [24, -1])
+def test_a_shape_may_be_one_number(table: Path, shape: int) -> None:
+    loader = create(table, 1, src_field="raw", target_field="label", apply_src_numpy_shape=shape)
+    assert {source.shape[1:] for source, _ in loader} == {(24,)}
+
+
+def test_arguments_of_both_forms_do_not_mix(table: Path) -> None:
+    with pytest.raises(OptionError, match="oldest form, with the table's length, has no version"):
+        create_pytorch_dataloader(
+            str(table), NUM_ROWS, src_field="raw", target_field="label", version=0
+        )
+    with pytest.raises(OptionError, match="src_field, target_field belongs to deltatorch's oldest"):
+        create_pytorch_dataloader(str(table), src_field="raw", target_field="label")

@@ -33,6 +33,9 @@ def test_a_filter_gives_what_filtering_all_rows_gives(
             found = deltastream.read_arrow(case.root, filter=form)
             if rows_of(found) != expected:
                 wrong.append(f"{case}: {form}: {found.num_rows} rows, not {len(expected)}")
+            counted = deltastream.read_arrow(case.root, columns=[], filter=form).num_rows
+            if counted != found.num_rows:
+                wrong.append(f"{case}: {form}: {counted} rows without columns")
     assert not wrong, "\n".join(wrong)
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from deltastream.decode.casts import Convert
+from deltastream.decode.too_large import refuse_too_large
 from deltastream.errors import FileCorruptError
 from deltastream.types import FileContext
 
@@ -45,6 +46,7 @@ class Leaf:
         try:
             return self.convert(_storage(array))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            refuse_too_large(self.path, array, context)
             raise FileCorruptError(
                 f"{context}: column {self.path!r} is {self.source} in the file and {self.target} in the table's "
                 f"schema, and its values do not convert: {error}"

@@ -11,6 +11,7 @@ from pyarrow._parquet import ParquetReader
 
 from deltastream.decode.footer import Footer
 from deltastream.decode.live_rows import RowTaker
+from deltastream.decode.too_large import refuse_too_large
 from deltastream.engine.allocators import growing_memory_pool
 from deltastream.errors import FileCorruptError
 from deltastream.options import HOT_NBYTES
@@ -102,7 +103,10 @@ class RowGroupDecoder:
             table = self._reader.read_row_group(
                 self._row_group, column_indices=leaves, use_threads=False
             )
-            columns = [_one_chunk(column) for column in table.itercolumns()]
+            columns = [
+                column.chunk(0) if column.num_chunks == 1 else self._joined(table, place)
+                for place, column in enumerate(table.itercolumns())
+            ]
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(error) from error
         if table.num_rows != self._num_rows:
@@ -111,6 +115,10 @@ class RowGroupDecoder:
             )
         return columns
 
+    def _joined(self, table: pa.Table, place: int) -> pa.Array:
+        refuse_too_large(table.column_names[place], table.column(place), self._context)
+        return table.column(place).combine_chunks()
+
     def _divide(self, places: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Divide columns into runs of about `HOT_NBYTES`, so that reading many costs no more."""
         size = max(1, len(self._columns.column_leaves) * HOT_NBYTES // max(1, self._nbytes))
@@ -118,10 +126,6 @@ class RowGroupDecoder:
 
     def _damaged(self, error: Exception) -> FileCorruptError:
         return FileCorruptError(f"{self._context}: the row group does not decode: {error}")
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _dictionaries(footer: Footer, row_group: int) -> list[str]:

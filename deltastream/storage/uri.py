@@ -21,6 +21,10 @@ _CHAINED = re.compile(
     re.IGNORECASE,
 )
 """Elsewhere two colons may be of a name."""
+_ONE_SLASH = re.compile(
+    r"(s3[an]?|az|azure|abfss?|adl|wasbs?|gc?s|https?|memory|uc):/(?!/)", re.IGNORECASE
+)
+"""A folder of such a name is more likely a URI that lacks a slash; what follows may be a password."""
 _PROTOCOLS = {
     **dict.fromkeys(("s3", "s3a", "s3n"), "s3"),
     **dict.fromkeys(("az", "azure", "abfs", "abfss", "adl", "wasb", "wasbs"), "az"),
@@ -77,6 +81,11 @@ def parse_uri(uri: str) -> Location | str:
         )
     scheme = _SCHEME.match(uri)
     if scheme is None:
+        if one_slash := _ONE_SLASH.match(uri):
+            raise OptionError(
+                f"the table's URI begins with {one_slash[0]}, and a store's with two slashes: {one_slash[0]}/; for a "
+                f"local folder of that name write ./{one_slash[0]}"
+            )
         if not uri:
             raise OptionError("the table's path is empty (got ''); give a local path or a URI")
         return uri

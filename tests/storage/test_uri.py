@@ -71,6 +71,9 @@ def test_user_information_is_not_shown() -> None:
         "file://me:marker@h/t",
         "file:///t?sig=marker",
         "memory://me:marker@h/t",
+        "s3:/me:marker@box/t",
+        "HTTPS:/me:marker@host/t",
+        "uc:/marker",
     ],
 )
 def test_a_uri_that_is_refused_does_not_show_its_secrets(uri: str) -> None:
@@ -100,3 +103,8 @@ def test_a_table_of_a_catalog_has_no_user_and_no_query(uri: str) -> None:
 def test_a_null_character_is_in_no_path(uri: str) -> None:
     with pytest.raises(OptionError, match="null character"):
         parse_uri(uri)
+
+
+@pytest.mark.parametrize("path", ["./s3:/t", "s3:t", "/data/s3:/t", "as3:/t"])
+def test_a_folder_may_be_named_like_a_scheme(path: str) -> None:
+    assert parse_uri(path) == path

@@ -41,7 +41,8 @@ def test_a_change_that_is_allowed_loses_and_repeats_no_row(
     after = epoch_rows(table, after_options, lanes=lanes)
     rows = [row for batch in [*before[:microbatch], *after[resumed:]] for row in batch]
     assert sorted(rows) == table.rows
-    if lanes == 1:
+    # At the start of a shuffled epoch the lane may end elsewhere, and so have other blocks.
+    if lanes == 1 and (microbatch > 0 or not options.shuffle):
         assert rows == [row for batch in before for row in batch]
 
 

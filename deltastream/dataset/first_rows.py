@@ -12,6 +12,7 @@ from deltastream.engine.pool import DecodePool
 from deltastream.fetch import Fetched
 from deltastream.fields import FieldSpec
 from deltastream.pipeline import PlannedRows, Prepared, fetch_tails
+from deltastream.predicate import parse_column
 from deltastream.selection import RowSelection
 from deltastream.types import ByteRange
 
@@ -28,7 +29,12 @@ def values_may_decide(
     """Say whether the layout may ask for first rows: it does for lists and binary values of unknown length."""
     if row_dicts:
         return False
-    columns = {n.split(".")[0].strip("`").lower() for spec in fields or () for n in spec.names}
+    # The first name alone: a dot after it may be of the column's name.
+    columns = {
+        parse_column(name).parts[0].split(".")[0].lower()
+        for spec in fields or ()
+        for name in spec.names
+    }
     return any(
         _has_lengths(field.type)
         for field in schema

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import decimal
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -20,7 +22,9 @@ from deltastream import (
     SchemaError,
 )
 from tests.support.loaders import rows_by_id
+from tests.support.logs import LogFolder, add, metadata, protocol
 from tests.support.tables import write_files
+from tests.support.vectors import inline_vector
 
 SIZES = (70, 1, 130, 99)
 NUM_ROWS = sum(SIZES)
@@ -244,3 +248,24 @@ def test_a_size_of_minus_one_follows_from_the_values(tmp_path: Path) -> None:
             DeltaDataset(root, [FieldSpec(name, shape)])
     with pytest.raises(SchemaError, match=r"2 bytes, which is no array of shape \(-1, 4\)"):
         list(DeltaDataset(root, [FieldSpec("any", (-1, 4), transform=shape_in_transform)]))
+
+
+@pytest.mark.parametrize("name", ["plain", "a`b", "a.b", "A b"])
+def test_a_deleted_row_decides_no_form_whatever_the_name(tmp_path: Path, name: str) -> None:
+    values = pa.array([[9] * 4, *([i, i] for i in range(4))], pa.list_(pa.int64()))
+    log = LogFolder(tmp_path)
+    pq.write_table(pa.table({name: values}), tmp_path / "a.parquet")
+    log.commit(
+        0,
+        protocol(3, ["deletionVectors"]),
+        metadata({name: {"type": "array", "elementType": "long", "containsNull": True}}),
+        add(
+            "a.parquet",
+            size=(tmp_path / "a.parquet").stat().st_size,
+            stats=json.dumps({"numRecords": 5}),
+            deletionVector=inline_vector([0]),
+        ),
+    )
+    field = FieldSpec("`" + name.replace("`", "``") + "`", target_name="x")
+    (batch,) = DeltaDataset(tmp_path, [field])
+    assert batch["x"].tolist() == [[i, i] for i in range(4)]

@@ -112,8 +112,9 @@ def _check_paths(files: pa.Table, *, table_uri: str, version: int) -> None:
 
 
 def _check_sizes(adds: pa.Table, *, table_uri: str, version: int) -> None:
-    wrong = adds.filter(pc.less(adds.column("nbytes"), 0))
-    if len(wrong) > 0:
+    place = pc.index(pc.less(adds.column("nbytes"), 0), True).as_py()
+    if place >= 0:
+        wrong = adds.slice(place, 1)
         raise LogCorruptError(
             f"{table_uri}, version {version}: file {wrong['path'][0]} has a size of {wrong['nbytes'][0]} bytes"
         )

@@ -98,7 +98,7 @@ def read_head(file: CheckpointFile) -> CheckpointHead:
         columns = [name for name in _HEAD_COLUMNS if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
             for name in columns:
-                found[name].extend(batch.column(name).drop_null().to_pylist())
+                found[name].extend(_given(batch.column(name)).to_pylist())
         _check_actions(parquet.schema_arrow)
         return CheckpointHead(
             parse_protocol(found["protocol"][-1], source=file.name) if found["protocol"] else None,
@@ -128,11 +128,33 @@ def iterate_adds(files: Sequence[CheckpointFile], wanted: Wanted) -> Iterator[Ad
                 continue
             columns = _add_leaves(parquet.schema_arrow, wanted)
             for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
-                adds = batch.column("add").drop_null()
+                adds = _given(batch.column("add"))
                 if len(adds) > 0:
                     yield AddBatch(file.name, pa.RecordBatch.from_struct_array(adds))
         except _DAMAGES as error:
             raise CheckpointUnreadableError.of(file.name, error) from error
+
+
+def _given(actions: pa.Array) -> pa.Array:
+    """Return the rows that have an action; Arrow does not take views, which a writer's ``ARROW:schema`` may ask for."""
+    type_ = _without_views(actions.type)
+    return (actions if type_ == actions.type else actions.cast(type_)).drop_null()
+
+
+def _without_views(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(type_):
+        return pa.string()
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_without_views(field.type)) for field in type_])
+    if pa.types.is_map(type_):
+        key, item = type_.key_field, type_.item_field
+        return pa.map_(
+            key.with_type(_without_views(key.type)), item.with_type(_without_views(item.type))
+        )
+    if pa.types.is_list(type_):
+        value = type_.value_field
+        return pa.list_(value.with_type(_without_views(value.type)))
+    return type_
 
 
 def next_batch(batches: Iterator[AddBatch]) -> AddBatch | None:

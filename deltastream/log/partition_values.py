@@ -28,7 +28,8 @@ _NANOSECOND_ZEROS = r"(\.[0-9]{6})0+"
 def with_partitions(adds: pa.Table, names: Sequence[str]) -> pa.Table:
     """Replace the map column ``partition_values`` by a dictionary-encoded string column for each of `names`.
 
-    A row whose map lacks a name has null there. Of a name that a map holds twice the last value stands.
+    A row whose map lacks a name, in any case of letters, has null there. Of a name that a map holds twice the last
+    value stands.
     """
     column = adds.column("partition_values")
     adds = adds.drop_columns(["partition_values"])
@@ -40,6 +41,10 @@ def with_partitions(adds: pa.Table, names: Sequence[str]) -> pa.Table:
     keys, values = maps.keys.cast(pa.string()), maps.items.cast(pa.string())
     for name in names:
         places = np.flatnonzero(np.asarray(pc.equal(keys, name)))
+        if len(places) < len(maps):
+            # Spelled otherwise somewhere: names of columns differ in more than their case.
+            alike = pc.equal(pc.utf8_lower(keys), pc.utf8_lower(pa.scalar(name)))
+            places = np.flatnonzero(np.asarray(alike))
         of_row = np.full(len(maps), -1)
         of_row[rows[places]] = places
         column = values.take(pa.array(of_row, mask=of_row < 0))

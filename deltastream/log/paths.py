@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 from deltastream.log.deletion_vectors import unique_ids
 
 __all__ = ["decode_path", "decode_paths", "file_keys", "paths_of"]
+
+_SCHEME = re.compile(r"file:|[A-Za-z][A-Za-z0-9+.-]+://")
 
 # A NUL stands in no path, so a key never equals another file's path.
 _SEPARATOR = "\0"
@@ -31,7 +34,10 @@ def decode_path(path: str) -> str:
             path = rest
         elif slash and host in ("", "localhost"):
             path = f"/{absolute}"
-    path = unquote(path) if "%" in path else path
+    if "%" in path:
+        path, encoded = unquote(path, errors="strict"), path
+        if _SCHEME.match(path) and not _SCHEME.match(encoded):
+            raise ValueError(f"the path {encoded!r} is decoded to what reads as a URI")
     if _SEPARATOR in path:
         raise ValueError(f"the path {path!r} has a NUL, which no file's name has")
     return path

@@ -136,6 +136,10 @@ async def _read_head(
         protocol = commit.protocol or protocol
         metadata = commit.metadata or metadata
     for name, action in (("protocol", protocol), ("metaData", metadata)):
+        if action is None and route.checkpoint is not None:
+            raise CheckpointUnreadableError.of(
+                route.checkpoint.paths[0], f"neither it nor a commit after it has a {name} action"
+            )
         if action is None:
             raise LogCorruptError(
                 f"{storage.uri}, version {version}: the log has no {name} action up to this version"

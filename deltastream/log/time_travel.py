@@ -85,7 +85,8 @@ async def find_version_at(
         configuration: That of the latest version.
 
     Raises:
-        VersionNotFoundError: `timestamp` is before the first commit that is still in the log.
+        VersionNotFoundError: `timestamp` is before the first commit that is still in the log, or falls where commits
+            are missing.
         LogCorruptError: A commit lacks the in-commit timestamp that it is to have.
         UnsupportedFeatureError: The store does not tell when commits were written.
     """
@@ -109,7 +110,13 @@ async def find_version_at(
         raise VersionNotFoundError(
             f"{storage.uri}: no commit at or before {timestamp.isoformat()}; {first}"
         )
-    return versions[index]
+    version = versions[index]
+    if version < listing.latest and version + 1 not in listing.commits:
+        raise VersionNotFoundError(
+            f"{storage.uri}: which version was the latest at {timestamp.isoformat()} cannot be told: version {version} "
+            f"was committed before, and the commit of version {version + 1} is not in the log; give a version"
+        )
+    return version
 
 
 async def _written_ms(storage: Storage, commits: Sequence[ObjectInfo]) -> list[int]:

@@ -120,13 +120,6 @@ def test_removes_in_a_checkpoint_are_only_tombstones(log: LogFolder) -> None:
     assert paths(read(log.root)) == ["1", "4"]
 
 
-@pytest.mark.parametrize("action", ["protocol", "metaData"])
-def test_a_log_without_protocol_or_metadata_is_corrupt(log: LogFolder, action: str) -> None:
-    log.checkpoint(3, *(one for one in HEAD if action not in one), add("0"))
-    with pytest.raises(LogCorruptError, match=f"version 4: the log has no {action} action"):
-        read(log.root)
-
-
 def test_a_part_may_lack_the_columns_of_actions_that_it_has_none_of(log: LogFolder) -> None:
     parts = log.checkpoint(3, protocol(), metadata({"id": "long"}), add("a"), add("b"), num_parts=4)
     for path in parts:
@@ -204,3 +197,47 @@ def test_partition_values_that_are_no_map_damage_their_checkpoint(log: LogFolder
     log.commit_path(0).unlink()
     with pytest.raises(LogCorruptError, match="not a map"):
         read(log.root, version=3)
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_checkpoint_without_protocol_or_metadata_is_damaged_and_the_commits_do(
+    log: LogFolder, lacking: int
+) -> None:
+    log.checkpoint(3, HEAD[1 - lacking], add("from-3"))
+    assert paths(read(log.root)) == ["0", "1", "2", "3", "4"]
+    log.commit_path(0).unlink()
+    name = ("protocol", "metaData")[lacking]
+    with pytest.raises(LogCorruptError, match=f"neither it nor a commit after it has a {name}"):
+        read(log.root)
+
+
+def test_texts_may_be_views_in_the_arrow_schema_of_a_checkpoint(log: LogFolder) -> None:
+    def with_views(type_: pa.DataType) -> pa.DataType:
+        if pa.types.is_string(type_):
+            return pa.string_view()
+        if pa.types.is_struct(type_):
+            return pa.struct([field.with_type(with_views(field.type)) for field in type_])
+        if pa.types.is_map(type_):
+            return pa.map_(with_views(type_.key_type), with_views(type_.item_type))
+        if pa.types.is_list(type_):
+            return pa.list_(with_views(type_.value_type))
+        return type_
+
+    schema = pa.schema([field.with_type(with_views(field.type)) for field in CHECKPOINT])
+    adds = [add(f"{i}%20", stats='{"numRecords":7}') for i in range(3)]
+    (path,) = log.checkpoint(3, *HEAD, *adds, schema=schema, row_group_rows=100)
+    assert "string_view" in str(pq.read_schema(path).field("add").type)
+    for version in range(4):
+        log.commit_path(version).unlink()
+    found = read(log.root)
+    assert paths(found) == ["0 ", "1 ", "2 ", "4"]
+    assert found.files["num_records"].to_pylist()[:3] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_commits_without_protocol_or_metadata_are_corrupt(tmp_path: Path, lacking: int) -> None:
+    log = LogFolder(tmp_path)
+    log.commit(0, HEAD[1 - lacking], add("a"))
+    name = ("protocol", "metaData")[lacking]
+    with pytest.raises(LogCorruptError, match=f"version 0: the log has no {name} action"):
+        read(log.root)

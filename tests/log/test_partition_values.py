@@ -203,3 +203,12 @@ def test_values_are_taken_by_name_from_maps_of_any_shape(
     for name in "ab":
         expected = [(one or {}).get(name) for one in maps[cut:]]
         assert found.column(PARTITION_PREFIX + name).to_pylist() == expected
+
+
+@pytest.mark.parametrize("listed", ["Pa", "pa"])
+def test_a_value_is_found_however_its_column_is_spelled(tmp_path: Path, listed: str) -> None:
+    maps = [{"Pa": "3"}, {"pa": "4"}, {"PA": None}, {}]
+    adds = [add(str(i), partitionValues=values) for i, values in enumerate(maps)]
+    columns = metadata({"x": "long", "Pa": "integer"}, partition_columns=[listed])
+    LogFolder(tmp_path).commit(0, protocol(), columns, *adds)
+    assert read(tmp_path).partitions["Pa"].to_pylist() == [3, 4, None, None]

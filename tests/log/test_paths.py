@@ -11,7 +11,9 @@ from deltastream.log.deletion_vectors import descriptors_from_json
 from deltastream.log.paths import decode_path, decode_paths, file_keys, paths_of
 from tests.support.logs import VECTOR
 
-PATHS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+PATHS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
+    lambda path: ":" not in path
+)
 
 
 @given(PATHS)
@@ -43,6 +45,20 @@ def test_a_file_uri_is_the_absolute_path_that_it_names_and_other_uris_stay(
     logged: str, path: str
 ) -> None:
     assert decode_path(logged) == path
+
+
+@pytest.mark.parametrize(
+    ("logged", "message"),
+    [
+        ("file%3Ab.parquet", "decoded to what reads as a URI"),
+        ("s3%3A//box/b", "decoded to what reads as a URI"),
+        ("a%FF", "utf-8"),
+        ("a%00", "NUL"),
+    ],
+)
+def test_a_path_that_would_name_another_file_is_none(logged: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_path(logged)
 
 
 @given(st.lists(PATHS | PATHS.map(quote) | PATHS.map(lambda path: f"file:///{quote(path)}")))

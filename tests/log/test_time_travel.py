@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deltastream.errors import LogCorruptError, OptionError, VersionNotFoundError
 from deltastream.log.time_travel import monotonic_ms
-from tests.support.logs import LogFolder, commit_info, metadata, protocol, read
+from tests.support.logs import LogFolder, add, commit_info, metadata, protocol, read
 
 T = 1_700_000_000_000
 
@@ -159,3 +159,32 @@ def test_options_that_cannot_be_are_refused(
     LogFolder(tmp_path).first_commit()
     with pytest.raises(OptionError, match=message):
         read(tmp_path, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("with_in_commit", [False, True])
+def test_a_time_where_commits_are_missing_is_an_error_and_no_older_version(
+    tmp_path: Path, with_in_commit: bool
+) -> None:
+    log = LogFolder(tmp_path)
+    configuration = in_commit() if with_in_commit else {}
+    head = [protocol(), metadata(configuration=configuration)]
+    for version in (2, 6, 7):
+        written_ms = T + 10 * version
+        log.commit(version, commit_info(written_ms), add(f"f{version}"), modified_ms=written_ms)
+    log.checkpoint(2, *head, add("f2"))
+    log.checkpoint(6, *head, add("f6"))
+    assert [version_at(tmp_path, T + ms) for ms in (60, 69, 70, 10**9)] == [6, 6, 7, 7]
+    for ms in (20, 35, 59):
+        with pytest.raises(VersionNotFoundError, match=r"version 2 was .* version 3 is not in"):
+            version_at(tmp_path, T + ms)
+
+
+def test_a_latest_version_that_is_a_checkpoint_alone_has_no_time(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path)
+    log.first_commit(modified_ms=T)
+    log.commit(1, commit_info(), modified_ms=T + 5)
+    log.checkpoint(2, protocol(), metadata(), add("a"))
+    assert read(tmp_path).version == 2
+    assert version_at(tmp_path, T + 4) == 0
+    with pytest.raises(VersionNotFoundError, match="cannot be told"):
+        version_at(tmp_path, T + 10**9)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deltastream.log.deletion_vectors import unique_ids
+from deltastream.storage.uri import is_uri
 
 __all__ = ["decode_path", "decode_paths", "file_keys", "paths_of"]
-
-_SCHEME = re.compile(r"file:|[A-Za-z][A-Za-z0-9+.-]+://")
 
 # A NUL stands in no path, so a key never equals another file's path.
 _SEPARATOR = "\0"
@@ -36,7 +34,7 @@ def decode_path(path: str) -> str:
             path = f"/{absolute}"
     if "%" in path:
         path, encoded = unquote(path, errors="strict"), path
-        if _SCHEME.match(path) and not _SCHEME.match(encoded):
+        if is_uri(path) and not is_uri(encoded):
             raise ValueError(f"the path {encoded!r} is decoded to what reads as a URI")
     if _SEPARATOR in path:
         raise ValueError(f"the path {path!r} has a NUL, which no file's name has")

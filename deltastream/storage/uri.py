@@ -15,22 +15,21 @@ from deltastream.storage.redact import without_secrets, without_user
 __all__ = ["Location", "is_uri", "parse_uri", "quoted"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)|file(?=:)", re.IGNORECASE)
-_CHAINED = re.compile(
-    r"(?!(?:s3[an]?|az|azure|abfss?|adl|wasbs?|gc?s|https?|file|local)://)"
-    r"([A-Za-z][A-Za-z0-9+.-]*)(?:://[^?#]*?)?::(?:[A-Za-z][A-Za-z0-9+.-]*)(?:::|://)",
-    re.IGNORECASE,
-)
-"""Elsewhere two colons may be of a name."""
-_ONE_SLASH = re.compile(
-    r"(s3[an]?|az|azure|abfss?|adl|wasbs?|gc?s|https?|memory|uc):/(?!/)", re.IGNORECASE
-)
-"""A folder of such a name is more likely a URI that lacks a slash; what follows may be a password."""
 _PROTOCOLS = {
     **dict.fromkeys(("s3", "s3a", "s3n"), "s3"),
     **dict.fromkeys(("az", "azure", "abfs", "abfss", "adl", "wasb", "wasbs"), "az"),
     **dict.fromkeys(("gs", "gcs"), "gs"),
     **dict.fromkeys(("http", "https"), "http"),
 }
+_STORES = "|".join(_PROTOCOLS)
+_CHAINED = re.compile(
+    rf"(?!(?:{_STORES}|file|local)://)"
+    r"([A-Za-z][A-Za-z0-9+.-]*)(?:://[^?#]*?)?::(?:[A-Za-z][A-Za-z0-9+.-]*)(?:::|://)",
+    re.IGNORECASE,
+)
+"""Elsewhere two colons may be of a name."""
+_ONE_SLASH = re.compile(rf"({_STORES}|memory|uc):/(?!/)", re.IGNORECASE)
+"""A folder of such a name is more likely a URI that lacks a slash; what follows may be a password."""
 # Host names of Azure's accounts, in all of its clouds and in Fabric: account.service.domain
 _AZURE_HOST = re.compile(
     r"(?P<account>[a-z0-9-]+)\.(?:blob|dfs)\.(?P<domain>(?:[a-z0-9-]+\.)+[a-z]+)(?::443)?",

@@ -138,7 +138,12 @@ def iterate_adds(files: Sequence[CheckpointFile], wanted: Wanted) -> Iterator[Ad
 def _given(actions: pa.Array) -> pa.Array:
     """Return the rows that have an action; Arrow does not take views, which a writer's ``ARROW:schema`` may ask for."""
     type_ = _without_views(actions.type)
-    return (actions if type_ == actions.type else actions.cast(type_)).drop_null()
+    if type_ != actions.type:
+        actions = actions.cast(type_)
+    # Most writers put all files one after the other: a part without a copy.
+    first = max(0, pc.index(actions.is_valid(), True).as_py())
+    together = actions.slice(first, len(actions) - actions.null_count)
+    return together if together.null_count == 0 else actions.drop_null()
 
 
 def _without_views(type_: pa.DataType) -> pa.DataType:

@@ -1,7 +1,8 @@
-"""What every test stands on: one seed, a run's length, the anyio backend, the outside data, no thread left behind."""
+"""What every test stands on: one seed, a run's length, the anyio backend, the outside data, nothing left behind."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 from collections import Counter
@@ -96,7 +97,7 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
+def _nothing_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     left = [
@@ -108,6 +109,8 @@ def _no_thread_left() -> Iterator[None]:
         thread.join(THREAD_END_TIMEOUT_S / len(left))
     names = [thread.name for thread in left if thread.is_alive()]
     assert not names, f"threads outlive the test: {names}"
+    workers = [child for child in multiprocessing.active_children() if child.daemon]
+    assert not workers, f"workers outlive the test: {workers}; see tests/support/workers.py"
 
 
 def _outside_data(variable: str, what: str) -> Path:

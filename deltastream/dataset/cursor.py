@@ -87,6 +87,11 @@ class _Counted(Iterator[T]):
         except StopIteration:
             self._cursor.end()
             raise
+        except Exception as error:
+            # torch raises a worker's in a frame that keeps it, a cycle with its iterator. Left to the collector, that
+            # one waits 5 s for each worker.
+            error.__traceback__ = None
+            raise
         self._cursor.take()
         return batch
 

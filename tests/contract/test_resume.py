@@ -28,6 +28,7 @@ from deltastream import (
 from tests.support.loaders import batch_ids, row_ids
 from tests.support.tables import write_numbered
 from tests.support.vectors import numbered_files, write_files_with_vectors
+from tests.support.workers import raises_in_worker
 
 SIZES = (310, 250, 400, 1, 130, 512, 64)
 NUM_ROWS = sum(SIZES)
@@ -374,7 +375,7 @@ def test_persistent_workers_of_another_version_are_an_error(table: Path, tmp_pat
     plain = DataLoader(data, batch_size=None, num_workers=2, persistent_workers=True)
     batch_ids(plain)
     data.load_state_dict(state)
-    with pytest.raises(OptionError, match="make a new DataLoader"):
+    with raises_in_worker(OptionError, match="make a new DataLoader"):
         batch_ids(plain)
 
 

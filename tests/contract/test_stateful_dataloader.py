@@ -12,6 +12,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from deltastream import DeltaDataset, FieldSpec, OptionError
 from tests.support.loaders import batch_ids
 from tests.support.tables import write_numbered
+from tests.support.workers import raises_in_worker
 
 SIZES = (310, 250, 400, 1, 130, 512, 64)
 
@@ -117,7 +118,9 @@ def test_another_number_of_workers_is_refused(table: Path) -> None:
     state = first.state_dict()
     second = loader(dataset(table), num_workers=3)
     second.load_state_dict(state)
-    with pytest.raises(OptionError, match=r"state of worker \d of 2, loaded into worker \d of 3"):
+    with raises_in_worker(
+        OptionError, match=r"state of worker \d of 2, loaded into worker \d of 3"
+    ):
         take(iter(second), 1)
 
 
@@ -126,5 +129,5 @@ def test_a_state_that_does_not_fit_is_refused(table: Path) -> None:
     take(iter(first), 5)
     second = loader(dataset(table, seed=3), num_workers=2)
     second.load_state_dict(first.state_dict())
-    with pytest.raises(OptionError, match="seed: the state has 0, this loader 3"):
+    with raises_in_worker(OptionError, match="seed: the state has 0, this loader 3"):
         take(iter(second), 1)

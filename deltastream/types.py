@@ -15,6 +15,7 @@ __all__ = [
     "DELETION_VECTOR",
     "FIELD_ID",
     "PHYSICAL_NAME",
+    "VARIANT_PART",
     "ByteRange",
     "DecodeColumns",
     "DeletionVector",
@@ -30,6 +31,9 @@ PHYSICAL_NAME = b"delta.columnMapping.physicalName"
 
 FIELD_ID = b"delta.columnMapping.id"
 """Key of a schema field's Arrow metadata, at every level: its Parquet field id, as decimal text."""
+
+VARIANT_PART = b"deltastream.variantPart"
+"""Key of the Arrow metadata of the two fields that store a variant: a struct of a user's may have the same names."""
 
 DELETION_VECTOR = pa.struct(
     [

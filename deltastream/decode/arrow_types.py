@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-__all__ = ["children_of", "is_nested", "num_leaves", "plain_type", "storage_type"]
+__all__ = [
+    "children_of",
+    "has_views",
+    "is_nested",
+    "is_view",
+    "num_leaves",
+    "plain_type",
+    "storage_type",
+]
 
 
 def storage_type(type_: pa.DataType) -> pa.DataType:
@@ -37,6 +45,19 @@ def num_leaves(type_: pa.DataType) -> int:
     if not is_nested(type_):
         return 1
     return sum(num_leaves(field.type) for field in children_of(type_))
+
+
+def is_view(type_: pa.DataType) -> bool:
+    """Whether a list type is one of views."""
+    return bool(pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_))
+
+
+def has_views(type_: pa.DataType) -> bool:
+    """Whether a type has views, of lists or of bytes, at any depth."""
+    type_ = storage_type(type_)
+    if is_view(type_) or pa.types.is_string_view(type_) or pa.types.is_binary_view(type_):
+        return True
+    return is_nested(type_) and any(has_views(field.type) for field in children_of(type_))
 
 
 def plain_type(type_: pa.DataType) -> pa.DataType:

@@ -9,7 +9,7 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.types as pt
 
-from deltastream.decode.arrow_types import plain_type
+from deltastream.decode.arrow_types import has_views, plain_type
 from deltastream.decode.chunk_sizes import fixed_width
 from deltastream.decode.nodes import Leaf, Node
 from deltastream.decode.projection import Projection
@@ -18,7 +18,7 @@ from deltastream.decode.siblings import Siblings, field_id
 from deltastream.errors import FileCorruptError, UnsupportedFeatureError
 from deltastream.types import FileContext
 
-__all__ = ["FileColumns", "find_columns"]
+__all__ = ["FileColumns", "FilePart", "find_columns"]
 
 
 _MAX_PARTS = 256
@@ -56,6 +56,8 @@ class FileColumns:
     """Of the leaves those whose values have no fixed width, or not one for each row."""
     row_nbytes: int
     """Bytes of a row in the others."""
+    has_views: bool
+    """Whether one of the file's columns is made of views, of which Arrow takes no rows: they are conformed before."""
     _parts: dict[tuple[tuple[str, ...], frozenset[str]], FilePart] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -175,6 +177,7 @@ def _find(projection: Projection, schema: pa.Schema, context: FileContext) -> Fi
         targets={field.name: plain_type(field.type) for field in projection.schema},
         varying_leaves=tuple(sorted(leaf for some in leaves for leaf in some - widths.keys())),
         row_nbytes=sum(widths.values()),
+        has_views=any(has_views(ff.type) for ff, _ in present.values()),
     )
 
 

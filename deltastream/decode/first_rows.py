@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deltastream.decode.damaged import damaged
 from deltastream.decode.file_columns import find_columns
 from deltastream.decode.projection import Projection
-from deltastream.errors import FileCorruptError
 from deltastream.selection import RowSelection
 from deltastream.types import FileContext
 
@@ -27,7 +28,7 @@ def decode_first_rows(
 
     Raises:
         FileCorruptError: It does not decode, or not into the table's types.
-        UnsupportedFeatureError: A column is a shredded variant.
+        UnsupportedFeatureError: A column is a shredded variant, or a map has optional keys.
     """
     try:
         with pq.ParquetFile(
@@ -41,24 +42,26 @@ def decode_first_rows(
             batches = file.reader.iter_batches(
                 num_rows, row_groups, column_indices=columns.leaves, use_threads=False
             )
-            rows = _first_live(batches, selection)
+            rows, live = _first_live(batches, selection)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise FileCorruptError(f"{context}: the file does not decode: {error}") from error
+        raise damaged("the file does not decode", error, context) from error
     if rows is None:
         return {}
     decoded = dict(enumerate(rows.columns))
-    return columns.conform(list(columns.found), decoded, {}, rows.num_rows, context)
+    conformed = columns.conform(list(columns.found), decoded, {}, rows.num_rows, context)
+    return {name: column.take(live) for name, column in conformed.items()}
 
 
 def _first_live(
     batches: Iterable[pa.RecordBatch], selection: RowSelection | None
-) -> pa.RecordBatch | None:
+) -> tuple[pa.RecordBatch | None, pa.Array]:
+    """Return the first batch that has live rows, and their places in it."""
     start = 0
     for rows in batches:
-        live = rows
-        if selection is not None:
-            live = rows.take(pa.array(selection.live_rows(start, start + rows.num_rows)))
-        if live.num_rows:
-            return live
-        start += rows.num_rows
-    return None
+        stop = start + rows.num_rows
+        all_rows = np.arange(rows.num_rows)
+        live = all_rows if selection is None else selection.live_rows(start, stop)
+        if len(live):
+            return rows, pa.array(live)
+        start = stop
+    return None, pa.array([], pa.int64())

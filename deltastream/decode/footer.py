@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from deltastream.decode.chunk_ranges import chunk_ranges
 from deltastream.decode.chunk_sizes import BUFFER_NBYTES, check_chunks, measure_row_groups
+from deltastream.decode.damaged import damaged
 from deltastream.decode.file_columns import FileColumns, find_columns
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
@@ -82,7 +83,7 @@ def read_footer(
     Raises:
         FileCorruptError: It is not a Parquet file, it has another number of rows than the log says, or a column has a
             type that its table's writers do not give it.
-        UnsupportedFeatureError: A column is a shredded variant.
+        UnsupportedFeatureError: A column is a shredded variant, or a map has optional keys.
     """
     try:
         # `metadata.schema` would refer back to the metadata: megabytes that only the garbage collector would free.
@@ -102,7 +103,7 @@ def read_footer(
                 check_chunks(file, columns.leaves)
             decoded = measure_row_groups(file, columns.varying_leaves, columns.row_nbytes)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise FileCorruptError(f"{context}: not a readable Parquet footer: {error}") from error
+        raise damaged("not a readable Parquet footer", error, context) from error
     if decoded.num_rows.sum() != metadata.num_rows:
         raise FileCorruptError(
             f"{context}: the footer says {metadata.num_rows} rows, its row groups have {decoded.num_rows.sum()}"

@@ -13,7 +13,7 @@ from deltastream.decode.casts import find_cast
 from deltastream.decode.nodes import Leaf, List, Map, Missing, Node, Struct
 from deltastream.decode.siblings import FileField, Siblings
 from deltastream.errors import FileCorruptError, UnsupportedFeatureError
-from deltastream.types import PHYSICAL_NAME
+from deltastream.types import VARIANT_PART
 
 __all__ = ["Resolver"]
 
@@ -62,7 +62,8 @@ class Resolver:
             value = self._node(wanted.item_type, value_field, f"{path}.value", whole=whole)
             leaves = (*key.leaves, *value.leaves)
             return Map(target, key, value, leaves, _is_identity(found, target, key, value))
-        if not is_nested(wanted) and not is_nested(source):
+        # Elements are of no type where every list is null or empty.
+        if pt.is_null(source) or not (is_nested(wanted) or is_nested(source)):
             convert = find_cast(source, target)
             if convert is not None:
                 leaves = (found.first_leaf,)
@@ -134,16 +135,8 @@ def _is_fixed(type_: pa.DataType) -> bool:
 
 def _refuse_shredded(wanted: pa.DataType, level: Siblings, path: str) -> None:
     """Refuse what Delta PROTOCOL.md, "Variant Shredding", puts into a file; the variant is not put together again."""
-    # A variant is the struct that has its two children, which are no columns: column mapping does not name them.
-    if not all(
-        field.name in ("metadata", "value")
-        and pt.is_binary(field.type)
-        and PHYSICAL_NAME not in (field.metadata or {})
-        for field in children_of(wanted)
-    ):
-        return
-    names = {sibling.field.name for sibling in level}
-    if {"metadata", "typed_value"} <= names:
+    is_variant = all(VARIANT_PART in (field.metadata or {}) for field in children_of(wanted))
+    if is_variant and any(sibling.field.name == "typed_value" for sibling in level):
         raise UnsupportedFeatureError(
             f"column {path!r} is a shredded variant in the file (reader feature variantShredding), which is not read: "
             "rewrite the table with shredding off"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
+from deltastream.decode.file_columns import FilePart
 from deltastream.decode.footer import Footer
 from deltastream.decode.live_rows import RowTaker
 from deltastream.decode.too_large import refuse_too_large
@@ -81,6 +82,8 @@ class RowGroupDecoder:
                 not fit its column's type.
         """
         part = self._columns.part(tuple(self._columns.targets) if names is None else names, whole)
+        if self._columns.has_views:
+            return self._decode_views(part)
         # What is copied is copied while it is in the cache, and the row group is never held whole.
         runs = self._divide(part.places) if self._rows.copies else [part.places]
         decoded = {
@@ -94,6 +97,14 @@ class RowGroupDecoder:
         return self._columns.conform(
             part.names, decoded, self._partition, self._num_live, self._context
         )
+
+    def _decode_views(self, part: FilePart) -> dict[str, pa.Array]:
+        """Decode as `decode` does, but take the rows of what is no view any more."""
+        decoded = dict(zip(part.places, self._decode(part.places), strict=True))
+        conformed = self._columns.conform(
+            part.names, decoded, self._partition, self._num_rows, self._context
+        )
+        return {name: self._rows.take(column) for name, column in conformed.items()}
 
     def _decode(self, places: tuple[int, ...]) -> list[pa.Array]:
         """Return columns of the file, by their places; each is made of the leaves that are wanted."""

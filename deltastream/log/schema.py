@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from deltastream.errors import LogCorruptError, UnsupportedFeatureError
 from deltastream.log.type_changes import DECIMAL, check_type_changes
-from deltastream.types import FIELD_ID, PHYSICAL_NAME
+from deltastream.types import FIELD_ID, PHYSICAL_NAME, VARIANT_PART
 
 __all__ = ["parse_schema"]
 
@@ -17,8 +17,8 @@ _MAX_DECIMAL_PRECISION = 38
 # As Spark writes it. It is no struct of columns: column mapping names neither of the two.
 _VARIANT = pa.struct(
     [
-        pa.field("value", pa.binary(), nullable=False),
-        pa.field("metadata", pa.binary(), nullable=False),
+        pa.field(name, pa.binary(), nullable=False, metadata={VARIANT_PART: b""})
+        for name in ("value", "metadata")
     ]
 )
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from deltastream.errors import LogCorruptError
-from deltastream.types import FIELD_ID, PHYSICAL_NAME
+from deltastream.types import FIELD_ID, PHYSICAL_NAME, VARIANT_PART
 from tests.support.logs import Action, LogFolder, add, metadata, protocol, read
 
 MODE = "delta.columnMapping.mode"
@@ -60,7 +60,7 @@ def test_every_field_of_every_struct_says_its_physical_name_and_its_id(
         (f"col-{i}".encode(), str(i).encode()) for i in range(1, 7)
     ]
     # Neither is a column: they are how a variant is stored.
-    assert [one.metadata for one in value.field("v").type] == [None, None]
+    assert [one.metadata for one in value.field("v").type] == [{VARIANT_PART: b""}] * 2
     assert s.type.field("x").type.value_field.metadata is None
 
 

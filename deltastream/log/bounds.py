@@ -25,6 +25,7 @@ _GREGORIAN = date(1582, 10, 15)
 _STANDARD_TIME = datetime(1900, 1, 1)
 _WHOLE_MINUTES = datetime(1972, 2, 1)
 _MAX_CHARACTER = "\U0010ffff"
+_PAIRS = r"[\x{10000}-\x{10ffff}]"
 _MIN_CUT_NBYTES = 32
 _EXACT_DIGITS = 15
 
@@ -174,6 +175,12 @@ def _strings(greatest: pa.Array) -> pa.Array:
         return greatest
     # A character has up to 4 bytes, so a long text may have 8 alone.
     head = pc.utf8_slice_codeunits(greatest, 0, _MIN_CUT_NBYTES)
+    # Older Spark counts UTF-16's units, two for a character beyond the first 65,536, and may cut between the two: then
+    # a "?" stands for the first.
+    has_pairs = pc.match_substring_regex(head, _PAIRS)
+    if pc.any(has_pairs).as_py():
+        sure = pc.utf8_slice_codeunits(head, 0, _MIN_CUT_NBYTES // 2)
+        head = pc.if_else(has_pairs, sure, head)
     raised = pc.binary_join_element_wise(pc.utf8_slice_codeunits(head, 0, -1), _MAX_CHARACTER, "")
     raised = _where(pc.invert(pc.ends_with(head, _MAX_CHARACTER)), raised)
     return pc.if_else(is_long, raised, greatest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deltastream.errors import OptionError
+from deltastream.predicate import bind, kept_rows, parse_filter
 
 __all__ = ["PartitionFilter", "keep_files", "settle_filter"]
 
 PartitionFilter = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 """``[(column, operator, value), ...]``, all of which hold; or a list of such lists, one of which holds."""
 
-_COMPARISONS: dict[str, Callable[[pa.ChunkedArray, pa.Scalar], pa.ChunkedArray]] = {
-    "=": pc.equal,
-    "==": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
+_OPERATORS = ("=", "==", "!=", "<", "<=", ">", ">=", "in", "not in")
 
 
 def settle_filter(condition: PartitionFilter) -> PartitionFilter:
@@ -58,6 +51,8 @@ def keep_files(
         # A table that is not partitioned has no columns here, and so no rows.
         return np.ones(num_files, np.bool_)
     groups = [terms] if isinstance(terms[0], tuple) else terms
+    if not all(isinstance(group, (tuple, list)) for group in groups):
+        raise OptionError(f"partition_filter takes (column, operator, value), got {terms!r}")
     keep = np.zeros(num_files, np.bool_)
     for group in groups:
         passed = np.ones(num_files, np.bool_)
@@ -81,6 +76,7 @@ def _settled(value: Any) -> Any:
 
 
 def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
+    """Return where a term is true, by the rules of `filter`."""
     if not isinstance(term, (tuple, list)) or len(term) != 3:
         raise OptionError(f"partition_filter takes (column, operator, value), got {term!r}")
     name, operator, value = term
@@ -89,41 +85,37 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
         raise OptionError(
             f"partition_filter names {name!r}, which is no partition column (partition columns: {known})"
         )
-    column = partitions[name]
     operator = str(operator).strip().lower()
-    if operator in ("in", "not in"):
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise OptionError(
-                f"partition_filter: {operator!r} takes a list of values, got {value!r}"
-            )
-        values = pa.array([_scalar(column, name, v).as_py() for v in value], column.type)
-        result = pc.is_in(column, value_set=values)
-        if operator == "not in":
-            result = pc.invert(result)
-        result = pc.and_(result, pc.is_valid(column))
-    elif operator in _COMPARISONS:
-        result = _COMPARISONS[operator](column, _scalar(column, name, value))
-    else:
+    if operator not in _OPERATORS:
         raise OptionError(
-            f"partition_filter: unknown operator {operator!r}; known: {', '.join([*_COMPARISONS, 'in', 'not in'])}"
+            f"partition_filter: unknown operator {operator!r}; known: {', '.join(_OPERATORS)}"
         )
-    return np.asarray(result.fill_null(False)).astype(np.bool_)
-
-
-def _scalar(column: pa.ChunkedArray, name: str, value: Any) -> pa.Scalar:
-    """Return a filter's value as the column's type; text is parsed, for deltatorch's values are all text."""
-    type_ = column.type
+    column = partitions[name].combine_chunks()
+    if operator not in ("in", "not in"):
+        value = _unquoted(column, value)
+    elif isinstance(value, str) or not isinstance(value, Sequence):
+        raise OptionError(f"partition_filter: {operator!r} takes a list of values, got {value!r}")
+    else:
+        value = [_unquoted(column, one) for one in value]
+    quoted = "`" + name.replace("`", "``") + "`"
     try:
-        if isinstance(value, str):
-            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            # deltatorch evaluated its filters as Python, where text needed quotes.
-            if quoted and not (
-                pa.types.is_string(type_) and pc.any(pc.equal(column, value)).as_py()
-            ):
-                value = value[1:-1]
-            return pa.scalar(value).cast(type_)
-        return pa.scalar(value, type_)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+        condition = parse_filter([(quoted, operator, value)])
+        predicate = bind(condition, pa.schema([pa.field(name, column.type)]))
+    except OptionError as error:
         raise OptionError(
-            f"partition_filter: {value!r} is no value of column {name!r}, which is {type_}: {error}"
+            f"partition_filter: {term[2]!r} is no value of column {name!r}, which is {column.type}: {error}"
         ) from error
+    return kept_rows(predicate, {(name,): column}, len(column))
+
+
+def _unquoted(column: pa.Array, value: Any) -> Any:
+    """Return text without quotes: deltatorch evaluated its filters as Python, where text needed them."""
+    if (
+        not isinstance(value, str)
+        or len(value) < 2
+        or value[0] != value[-1]
+        or value[0] not in "'\""
+    ):
+        return value
+    is_meant = pa.types.is_string(column.type) and pc.any(pc.equal(column, value)).as_py()
+    return value if is_meant else value[1:-1]

@@ -126,6 +126,10 @@ class _Binder:
             raise OptionError(
                 f"filter: LIKE {node.pattern!r} needs text, column {str(node.column)!r} is {type_}"
             )
+        try:
+            node.pattern.encode()
+        except UnicodeEncodeError as error:
+            raise OptionError(f"filter: LIKE {node.pattern!r} is no text: {error}") from error
         return bound.Matches(path, node.pattern, node.ignore_case)
 
     def _opaque(self, node: Opaque) -> bound.Predicate:

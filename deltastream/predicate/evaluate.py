@@ -28,6 +28,7 @@ from deltastream.predicate.bound import (
 )
 from deltastream.predicate.columns import Path
 from deltastream.predicate.expression import Operator
+from deltastream.predicate.patterns import regex_of
 
 __all__ = ["COMPARISONS", "evaluate", "kept_rows"]
 
@@ -75,7 +76,8 @@ def evaluate(predicate: Predicate, columns: Columns, num_rows: int) -> pa.Array:
         case IsNaNAt(path):
             return pc.is_nan(columns[path])
         case Matches(path, pattern, ignore_case):
-            return pc.match_like(_plain(columns[path]), pattern, ignore_case=ignore_case)
+            regex = regex_of(pattern)
+            return pc.match_substring_regex(_plain(columns[path]), regex, ignore_case=ignore_case)
         case OfColumns(left, operator, right, type_):
             sides = (_plain(columns[path]).cast(type_) for path in (left, right))
             return COMPARISONS[operator](*sides)

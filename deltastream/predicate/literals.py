@@ -13,6 +13,9 @@ from deltastream.predicate.moments import moment_of
 
 __all__ = ["literal_of"]
 
+_MAX_BITS = 10_000
+"""Python writes no integers of more than 4,300 digits."""
+
 
 def literal_of(value: object) -> Value:
     """Return a value that a filter compares with.
@@ -26,6 +29,10 @@ def literal_of(value: object) -> Value:
         value = value.as_py()
     elif isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise OptionError(
+            f"filter: an integer of more than {_MAX_BITS} bits cannot be compared with"
+        )
     if value is None or isinstance(value, (bool, int, float, Decimal, str, bytes)):
         return value
     if isinstance(value, (bytearray, memoryview)):

@@ -8,6 +8,7 @@ from datetime import date, datetime
 import numpy as np
 import pyarrow as pa
 
+from deltastream.errors import OptionError
 from deltastream.predicate.expression import Timestamp
 
 __all__ = ["moment_of", "moment_text", "parse_moment"]
@@ -54,7 +55,13 @@ def moment_of(value: object) -> Timestamp | None:
             return None
         unit = np.datetime_data(value)[0]
         value = value.astype("datetime64[ns]" if unit in ("ps", "fs", "as") else value.dtype)
-        value = pa.scalar(value.astype("datetime64[s]") if unit in _LONG_UNITS else value)
+        if unit in _LONG_UNITS:
+            seconds = value.astype("datetime64[s]")
+            # NumPy does not notice where there are too many.
+            if seconds.astype(value.dtype) != value:
+                raise OptionError(f"filter: {value!r} is beyond what 64 bits of seconds hold")
+            value = seconds
+        value = pa.scalar(value)
     elif isinstance(value, (date, datetime)) and not isinstance(value, pa.Scalar):
         value = pa.scalar(value)
     if isinstance(value, pa.Scalar) and not value.is_valid:

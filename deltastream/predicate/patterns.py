@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["exact_pattern", "split_pattern", "with_backslash"]
+import re
+
+__all__ = ["exact_pattern", "regex_of", "split_pattern", "with_backslash"]
 
 
 def exact_pattern(text: str) -> str:
@@ -38,3 +40,21 @@ def split_pattern(pattern: str) -> tuple[str, str]:
         plain.append(pattern[i])
         i += 1
     return "".join(plain), pattern[i:]
+
+
+def regex_of(pattern: str) -> str:
+    """Return the regular expression of RE2 that is found where the whole text matches the pattern.
+
+    Arrow 26 itself takes a backslash wrongly that makes another plain, if all before or behind it is %.
+    """
+    parts = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == "\\":
+            parts.append(re.escape(next(characters, character)))
+        else:
+            parts.append({"%": ".*", "_": "."}.get(character) or re.escape(character))
+    # Where any text may come first or last, the rest is searched for: as fast as comparing.
+    first = r"" if parts[:1] == [".*"] else r"\A"
+    last = r"" if parts[-1:] == [".*"] else r"\z"
+    return f"(?s){first}{''.join(parts[not first : len(parts) - (not last)])}{last}"

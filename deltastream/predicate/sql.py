@@ -223,7 +223,7 @@ def _text(node: exp.Expr) -> str:
 def _value(node: exp.Expr) -> Value:
     node = node.unnest()
     if isinstance(node, exp.Literal):
-        return node.name if node.is_string else _number(node.name)
+        return node.name if node.is_string else _number(node)
     if isinstance(node, (exp.Null, exp.Boolean)):
         return None if isinstance(node, exp.Null) else bool(node.this)
     if isinstance(node, exp.RawString):
@@ -233,7 +233,8 @@ def _value(node: exp.Expr) -> Value:
     if isinstance(node, exp.Neg):
         value = _value(node.this)
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            return -value
+            # Python's minus would round a decimal to 28 digits.
+            return value.copy_negate() if isinstance(value, Decimal) else -value
     if isinstance(node, (exp.Cast, exp.TryCast)):
         return _typed(node)
     raise _UnsupportedError(
@@ -241,11 +242,15 @@ def _value(node: exp.Expr) -> Value:
     )
 
 
-def _number(text: str) -> Value:
-    if text.isdecimal():
-        return int(text)
-    # As in Spark: an exponent makes a double, a point alone a decimal.
-    return float(text) if "e" in text.lower() else Decimal(text)
+def _number(node: exp.Expr) -> Value:
+    text = node.name
+    try:
+        if text.isdecimal():
+            return int(text)
+        # As in Spark: an exponent makes a double, a point alone a decimal.
+        return float(text) if "e" in text.lower() else Decimal(text)
+    except (ValueError, ArithmeticError) as error:
+        raise OptionError(f"filter: {text[:40]} is no number: {error}") from error
 
 
 def _typed(node: exp.Expr) -> Value:

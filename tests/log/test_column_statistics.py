@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltastream.log.column_statistics import column_statistics
@@ -213,7 +213,25 @@ def test_a_long_string_still_bounds() -> None:
     text = "a" * 40
     assert bounds([stats(text, text)], pa.string()) == [(text, "a" * 31 + "\U0010ffff")]
     last = "a" * 31 + "\U0010ffff"
+    assert bounds([stats(last, last)], pa.string()) == [(last, "a" * 15 + "\U0010ffff")]
+    last = "a" * 15 + "\U0010ffff" * 20
     assert bounds([stats(last, last)], pa.string()) == [(last, None)]
+
+
+@given(text=st.text("aé\ufffd\uffff😀", max_size=50))
+@example(text="a" * 29 + "😀😀 great!")
+@example(text="a" * 31 + "😀b")
+def test_a_string_that_spark_cut_in_the_middle_of_a_character_still_bounds(text: str) -> None:
+    # Delta's `truncateMaxStringAgg`, before 3.0: 32 units of UTF-16, then those above all others, then the greatest.
+    units = text.encode("utf-16-be")
+    stop = 64
+    while units[stop : stop + 2] >= b"\xff\xfd":
+        stop += 2
+    is_cut = len(units) > 64
+    cut = units[:stop].decode("utf-16-be", "surrogatepass") + "\ufffd" if is_cut else text
+    cut = cut.encode(errors="replace").decode()
+    ((_, greatest),) = bounds([stats("", cut)], pa.string())
+    assert greatest is None or greatest.encode() >= text.encode()
 
 
 JSON_VALUES = st.recursive(

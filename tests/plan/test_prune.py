@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -91,6 +92,36 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
 
 
 @pytest.mark.parametrize(
+    ("values", "term", "expected"),
+    [
+        (pa.array([1, 2, 3]), ("=", 2.5), [False, False, False]),
+        (pa.array([1, 2, 3]), ("<", 2.5), [True, True, False]),
+        (pa.array([1, 2, 3]), (">=", Decimal("2.5")), [False, False, True]),
+        (pa.array([1, 2, 3]), ("in", [2.5, 3.0]), [False, False, True]),
+        (pa.array([1, 2, 3]), ("<", 10**30), [True, True, True]),
+        (pa.array([0.0, 1.0]), ("in", [-0.0]), [True, False]),
+        (pa.array([0.0, 1.0]), ("not in", [-0.0]), [False, True]),
+        (
+            pa.array([date(2024, 1, 1), date(2024, 1, 2)]),
+            ("<", datetime(2024, 1, 1, 12)),
+            [True, False],
+        ),
+        (
+            pa.array([date(2024, 1, 1), date(2024, 1, 2)]),
+            ("=", datetime(2024, 1, 1, 12)),
+            [False, False],
+        ),
+    ],
+    ids=str,
+)
+def test_a_value_between_those_of_the_columns_type_is_not_rounded(
+    values: pa.Array, term: tuple[str, Any], expected: list[bool]
+) -> None:
+    found = keep_files(pa.table({"a`b.c": values}), len(values), [("a`b.c", *term)])
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize(
     ("condition", "message"),
     [
         (
@@ -102,6 +133,8 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
         ([("a", "in", "1")], "'in' takes a list of values, got '1'"),
         ([("a", "in", 1)], "'in' takes a list of values, got 1"),
         ([("a", "=")], r"takes \(column, operator, value\), got \('a', '='\)"),
+        ([5], r"takes \(column, operator, value\), got \[5\]"),
+        ([[("a", "=", 1)], None], r"takes \(column, operator, value\), got \[\[.*None\]"),
         ([["a"]], r"takes \(column, operator, value\), got 'a'"),
     ],
     ids=str,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -65,6 +66,10 @@ def test_a_reference_finds_its_column(text: str, path: tuple[str, ...]) -> None:
         ("upper", OptionError, "True does not compare with column 'upper'"),
         ("upper like 'a'", OptionError, "LIKE 'a' needs text, column 'upper' is int32"),
         ("upper = o", OptionError, "column 'upper' is int32 and column 'o' is bool"),
+        ("upper = 1E", OptionError, "1E is no number"),
+        ("upper < " + "9" * 5000, OptionError, "9999 is no number: Exceeds the limit"),
+        ([("upper", "<", 2**10_001)], OptionError, "an integer of more than 10000 bits"),
+        ([("t", "<", np.datetime64(2**62, "D"))], OptionError, "beyond what 64 bits of seconds"),
         ("upper + 1 = 2", OptionError, "filter 'upper \\+ 1 = 2': 'upper \\+ 1' is no constant"),
         ("upper = ", OptionError, "filter 'upper = ' does not parse at '='"),
         ("upper +", OptionError, "at '\\+': Required keyword: 'expression' missing for Add"),

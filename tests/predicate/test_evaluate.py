@@ -96,6 +96,8 @@ ROWS: list[tuple[Filter, Any, list[bool | None]]] = [
     ("a = CAST(1.236 AS DECIMAL(10,2))", pa.array([Decimal("1.24")]), [True]),
     ("a = CAST('-1.235' AS DECIMAL(10,2))", pa.array([Decimal("-1.24")]), [True]),
     ("a = CAST(1.6 AS DECIMAL)", pa.array([2, 1]), [True, False]),
+    ("a = -1234567890123456789012345678.5", pa.array([Decimal("-1234567890123456789012345678.5")]),
+     [True]),
     ("a in (0.05BD, -1.5BD)", pa.array([Decimal("0.05"), Decimal("-1.50")]), [True, True]),
     ("a = -128Y", pa.array([-128], pa.int8()), [True]),
     ("a = 5L", pa.array([5], pa.int8()), [True]),

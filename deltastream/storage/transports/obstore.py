@@ -58,7 +58,7 @@ class ObstoreTransport:
         except Exception as error:
             raise _translate(error, path) from error
         began_s = monotonic()
-        response = _ObstoreResponse(answer, path, chunk_nbytes=self._pace.chunk_nbytes())
+        response = _ObstoreResponse(answer, path, self._pace)
         try:
             yield response
         except BaseException:
@@ -97,18 +97,24 @@ class ObstoreTransport:
 
 
 class _ObstoreResponse:
-    def __init__(self, answer: Any, path: str, *, chunk_nbytes: int) -> None:
+    def __init__(self, answer: Any, path: str, pace: Pace) -> None:
         meta = answer.meta
-        self.start: int = answer.range[0]
+        self.start, stop = answer.range
         self.object_nbytes: int | None = meta["size"]
         self.etag: str | None = meta["e_tag"]
-        self._body = answer.stream(min_chunk_size=chunk_nbytes)
+        chunk_nbytes = pace.chunk_nbytes(stop - self.start)
+        is_whole = chunk_nbytes >= stop - self.start
+        self._chunks = None if is_whole else answer.stream(min_chunk_size=chunk_nbytes)
+        self._answer = answer
         self._path = path
         self.nbytes = 0
 
     async def read_some(self) -> Buffer:
         try:
-            data = await anext(self._body, b"")
+            if self._chunks is not None:
+                data = await anext(self._chunks, b"")
+            else:
+                data = b"" if self.nbytes else await self._answer.bytes_async()
         except Exception as error:
             raise _translate(error, self._path) from error
         self.nbytes += len(data)

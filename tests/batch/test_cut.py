@@ -209,7 +209,7 @@ def test_transformed_values_are_put_together_by_default_collate() -> None:
     assert found["b"] == ["x", "y"]
 
 
-@pytest.mark.parametrize("values", [[1, None], [[1], [2, 3]], [object(), object()]], ids=str)
+@pytest.mark.parametrize("values", [[1, None], [[1], [2, 3]], [..., ...]])
 def test_transformed_values_that_make_no_batch_are_an_error_that_names_the_field(
     values: list[Any],
 ) -> None:

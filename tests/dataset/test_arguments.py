@@ -30,7 +30,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"fields": FieldSpec("id")}, "fields takes a list of FieldSpec, got FieldSpec"),
         ({"fields": 3}, "fields takes a list of FieldSpec, got 3"),
         ({"columns": "id"}, "columns takes a list of names, got 'id'"),
-        ({"columns": iter([])}, "columns takes a list of one name or more, got none"),
+        ({"columns": ()}, "columns takes a list of one name or more, got none"),
+        pytest.param({"columns": iter([])}, "list of one name or more, got none", id="used up"),
         ({"columns": 3}, "columns takes a list of names, got 3"),
         ({"columns": ["id", None]}, "columns takes a list of names, got None in it"),
         (

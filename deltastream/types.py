@@ -24,6 +24,7 @@ __all__ = [
     "RowGroupSizes",
     "Snapshot",
     "column_mapping",
+    "is_variant",
 ]
 
 PHYSICAL_NAME = b"delta.columnMapping.physicalName"
@@ -45,6 +46,12 @@ DELETION_VECTOR = pa.struct(
     ]
 )
 """Delta PROTOCOL.md, "Deletion Vector Descriptor Schema"."""
+
+
+def is_variant(type_: pa.DataType) -> bool:
+    """Whether a type of the table's schema, or what is wanted of it, is the struct that stores a variant."""
+    fields = [type_.field(i) for i in range(type_.num_fields)] if pa.types.is_struct(type_) else []
+    return any(VARIANT_PART in (field.metadata or {}) for field in fields)
 
 
 def column_mapping(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from deltastream.types import FIELD_ID, PHYSICAL_NAME
+from deltastream.types import FIELD_ID, PHYSICAL_NAME, VARIANT_PART
 
 __all__ = ["logical_schema"]
 
-_PRIVATE = frozenset({PHYSICAL_NAME, FIELD_ID})
+_PRIVATE = frozenset({PHYSICAL_NAME, FIELD_ID, VARIANT_PART})
 
 
 def logical_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema without column-mapping metadata, at every level."""
+    """Return the schema without metadata of ours and of column mapping, at every level."""
     return pa.schema([_logical(field) for field in schema])
 
 

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from deltastream.fields import FieldSpec
 from deltastream.predicate import Path, parse_column, resolve_column
+from deltastream.types import is_variant
 
 __all__ = ["Source", "expand", "is_struct", "name_source"]
-
-_VARIANT = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def expand(source: Source) -> Iterator[Source]:
         return
     path, type_ = source.columns[0]
     # Delta PROTOCOL.md, "Variant Data Type": its two binary values are no arrays, whatever their first lengths.
-    if type_.equals(_VARIANT) and spec.ragged is None:
+    if is_variant(type_) and spec.ragged is None:
         spec = replace(spec, ragged=True)
     for field in type_:
         leaf = Source(

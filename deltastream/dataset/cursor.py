@@ -88,8 +88,8 @@ class _Counted(Iterator[T]):
             self._cursor.end()
             raise
         except Exception as error:
-            # torch raises a worker's in a frame that keeps it, a cycle with its iterator. Left to the collector, that
-            # one waits 5 s for each worker.
+            # torch raises the error of a worker in a frame that keeps it: a cycle, with torch's iterator in it. Left to
+            # the garbage collector, the iterator would wait 5 s for each worker.
             error.__traceback__ = None
             raise
         self._cursor.take()

@@ -21,7 +21,8 @@ __all__ = ["FirstRows", "values_may_decide"]
 
 _FIRST_ROWS = 64
 _FEW_ROWS = 2
-"""A look at so many comes before: where their lengths differ, 62 more images say nothing new. Divides `_FIRST_ROWS`."""
+"""A look at so many comes before: where their lengths differ, those of 62 more images decide nothing. Divides
+`_FIRST_ROWS`, so that both looks begin with the same live row."""
 _FIRST_FILES = 16
 _STAGE = "first rows"
 
@@ -117,7 +118,8 @@ class FirstRows:
         files = self._rows.files
         context = files.context(file, stage=_STAGE)
         first: dict[str, pa.Array] = {}
-        for num_rows in (_FEW_ROWS, _FIRST_ROWS):
+        lives_early = selection is None or len(selection.live_rows(0, _FEW_ROWS)) > 0
+        for num_rows in (_FEW_ROWS, _FIRST_ROWS) if lives_early else (_FIRST_ROWS,):
             with files.open(file, fetched) as source:
                 first = decode_first_rows(
                     source, self._projection(names), num_rows, context, selection

@@ -10,11 +10,17 @@ __all__ = [
     "children_of",
     "has_views",
     "is_nested",
-    "is_view",
     "num_leaves",
     "plain_type",
     "storage_type",
 ]
+
+_VIEWS = (
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+    pa.types.is_string_view,
+    pa.types.is_binary_view,
+)
 
 
 def storage_type(type_: pa.DataType) -> pa.DataType:
@@ -47,15 +53,10 @@ def num_leaves(type_: pa.DataType) -> int:
     return sum(num_leaves(field.type) for field in children_of(type_))
 
 
-def is_view(type_: pa.DataType) -> bool:
-    """Whether a list type is one of views."""
-    return bool(pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_))
-
-
 def has_views(type_: pa.DataType) -> bool:
     """Whether a type has views, of lists or of bytes, at any depth."""
     type_ = storage_type(type_)
-    if is_view(type_) or pa.types.is_string_view(type_) or pa.types.is_binary_view(type_):
+    if any(is_view(type_) for is_view in _VIEWS):
         return True
     return is_nested(type_) and any(has_views(field.type) for field in children_of(type_))
 

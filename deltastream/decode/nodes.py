@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from deltastream.decode.arrow_types import is_view
 from deltastream.decode.casts import Convert
 from deltastream.decode.too_large import refuse_too_large
 from deltastream.errors import FileCorruptError
@@ -94,8 +93,7 @@ class List:
         array = _storage(array)
         if not pt.is_list(array.type):
             # Large and fixed-size lists and views, which a writer's ARROW:schema may ask for.
-            value = array.type.value_field
-            array = _list_of(array) if is_view(array.type) else array.cast(pa.list_(value))
+            array = _list_of(array)
         offsets, first, length = _offsets(array)
         values = self.element.conform(array.values.slice(first, length), context)
         return pa.Array.from_buffers(
@@ -140,15 +138,19 @@ def _storage(array: pa.Array) -> pa.Array:
     return array
 
 
-def _list_of(views: pa.Array) -> pa.Array:
-    """Return views as a list array. Arrow 26 casts them right only where they lie one after the other."""
-    lengths = pc.fill_null(pc.list_value_length(views), 0)
-    offsets = np.zeros(len(views) + 1, np.int64)
+def _list_of(lists: pa.Array) -> pa.Array:
+    """Return lists of any kind as a list array.
+
+    Arrow 26 casts views right only where they lie one after the other, and of other lists the children, too: to
+    nonsense, where these have no type.
+    """
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    offsets = np.zeros(len(lists) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     # Checked: the cast refuses offsets beyond those of a list.
-    buffers = [_validity(views), pa.array(offsets).cast(pa.int32()).buffers()[1]]
-    values = pc.list_flatten(views)
-    return pa.Array.from_buffers(pa.list_(values.type), len(views), buffers, children=[values])
+    buffers = [_validity(lists), pa.array(offsets).cast(pa.int32()).buffers()[1]]
+    values = pc.list_flatten(lists)
+    return pa.Array.from_buffers(pa.list_(values.type), len(lists), buffers, children=[values])
 
 
 def _validity(array: pa.Array) -> pa.Buffer | None:

@@ -13,7 +13,7 @@ from deltastream.decode.casts import find_cast
 from deltastream.decode.nodes import Leaf, List, Map, Missing, Node, Struct
 from deltastream.decode.siblings import FileField, Siblings
 from deltastream.errors import FileCorruptError, UnsupportedFeatureError
-from deltastream.types import VARIANT_PART
+from deltastream.types import is_variant
 
 __all__ = ["Resolver"]
 
@@ -135,8 +135,7 @@ def _is_fixed(type_: pa.DataType) -> bool:
 
 def _refuse_shredded(wanted: pa.DataType, level: Siblings, path: str) -> None:
     """Refuse what Delta PROTOCOL.md, "Variant Shredding", puts into a file; the variant is not put together again."""
-    is_variant = all(VARIANT_PART in (field.metadata or {}) for field in children_of(wanted))
-    if is_variant and any(sibling.field.name == "typed_value" for sibling in level):
+    if is_variant(wanted) and any(sibling.field.name == "typed_value" for sibling in level):
         raise UnsupportedFeatureError(
             f"column {path!r} is a shredded variant in the file (reader feature variantShredding), which is not read: "
             "rewrite the table with shredding off"

@@ -99,7 +99,7 @@ class RowGroupDecoder:
         )
 
     def _decode_views(self, part: FilePart) -> dict[str, pa.Array]:
-        """Decode as `decode` does, but take the rows of what is no view any more."""
+        """Decode as `decode` does, but all rows at once, and take those that are wanted of what is no view any more."""
         decoded = dict(zip(part.places, self._decode(part.places), strict=True))
         conformed = self._columns.conform(
             part.names, decoded, self._partition, self._num_rows, self._context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deltastream.errors import OptionError
-from deltastream.predicate import bind, kept_rows, parse_filter
+from deltastream.predicate import Column, bind, kept_rows, parse_term
 
 __all__ = ["PartitionFilter", "keep_files", "settle_filter"]
 
 PartitionFilter = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 """``[(column, operator, value), ...]``, all of which hold; or a list of such lists, one of which holds."""
-
-_OPERATORS = ("=", "==", "!=", "<", "<=", ">", ">=", "in", "not in")
 
 
 def settle_filter(condition: PartitionFilter) -> PartitionFilter:
@@ -76,8 +75,8 @@ def _settled(value: Any) -> Any:
 
 
 def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
-    """Return where a term is true, by the rules of `filter`."""
-    if not isinstance(term, (tuple, list)) or len(term) != 3:
+    """Return where a term is true, as in `filter`."""
+    if not isinstance(term, (tuple, list)) or len(term) != 3 or not isinstance(term[0], str):
         raise OptionError(f"partition_filter takes (column, operator, value), got {term!r}")
     name, operator, value = term
     if name not in partitions.column_names:
@@ -85,37 +84,32 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
         raise OptionError(
             f"partition_filter names {name!r}, which is no partition column (partition columns: {known})"
         )
-    operator = str(operator).strip().lower()
-    if operator not in _OPERATORS:
-        raise OptionError(
-            f"partition_filter: unknown operator {operator!r}; known: {', '.join(_OPERATORS)}"
-        )
     column = partitions[name].combine_chunks()
-    if operator not in ("in", "not in"):
-        value = _unquoted(column, value)
-    elif isinstance(value, str) or not isinstance(value, Sequence):
-        raise OptionError(f"partition_filter: {operator!r} takes a list of values, got {value!r}")
+    if isinstance(value, (list, tuple)):
+        # A null matches nothing; in SQL it would make all of `not in` unknown.
+        value = [_in_type(column, one) for one in value if one is not None]
     else:
-        value = [_unquoted(column, one) for one in value]
-    quoted = "`" + name.replace("`", "``") + "`"
+        value = _in_type(column, value)
     try:
-        condition = parse_filter([(quoted, operator, value)])
+        condition = parse_term(Column((name,), strict=False), operator, value)
         predicate = bind(condition, pa.schema([pa.field(name, column.type)]))
     except OptionError as error:
-        raise OptionError(
-            f"partition_filter: {term[2]!r} is no value of column {name!r}, which is {column.type}: {error}"
-        ) from error
+        raise OptionError(f"partition_{error}") from error
     return kept_rows(predicate, {(name,): column}, len(column))
 
 
-def _unquoted(column: pa.Array, value: Any) -> Any:
-    """Return text without quotes: deltatorch evaluated its filters as Python, where text needed them."""
-    if (
-        not isinstance(value, str)
-        or len(value) < 2
-        or value[0] != value[-1]
-        or value[0] not in "'\""
-    ):
-        return value
-    is_meant = pa.types.is_string(column.type) and pc.any(pc.equal(column, value)).as_py()
-    return value if is_meant else value[1:-1]
+def _in_type(column: pa.Array, value: Any) -> Any:
+    """Return a value as deltatorch took it: text in quotes, "1" for true, and the float32 that is nearest."""
+    type_ = column.type
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        # It evaluated its filters as Python, where text needed quotes.
+        is_meant = pa.types.is_string(type_) and pc.any(pc.equal(column, value)).as_py()
+        value = value if is_meant else value[1:-1]
+    if pa.types.is_boolean(type_):
+        return {"0": False, "1": True}.get(value, value) if isinstance(value, str) else value
+    if pa.types.is_float32(type_) and isinstance(value, (str, int, float, Decimal)):
+        try:
+            return float(np.float32(value))
+        except (ValueError, OverflowError):
+            return value
+    return value

@@ -11,6 +11,7 @@ from deltastream.predicate.columns import (
     resolve_column,
     take_path,
 )
+from deltastream.predicate.dnf import parse_term
 from deltastream.predicate.evaluate import evaluate, kept_rows
 from deltastream.predicate.expression import Column, Expression, columns_of
 from deltastream.predicate.outcomes import Outcomes, outcomes
@@ -32,6 +33,7 @@ __all__ = [
     "outcomes",
     "parse_column",
     "parse_filter",
+    "parse_term",
     "paths_of",
     "project_columns",
     "readings",

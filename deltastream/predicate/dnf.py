@@ -23,7 +23,7 @@ from deltastream.predicate.expression import (
 )
 from deltastream.predicate.literals import literal_of
 
-__all__ = ["parse_dnf"]
+__all__ = ["parse_dnf", "parse_term"]
 
 _COMPARISONS: dict[str, Operator] = {
     "=": "=",
@@ -71,12 +71,12 @@ def _is_term(term: Any) -> bool:
 
 
 def _all(terms: Sequence[Any]) -> Expression:
-    parsed = tuple(_term(*term) for term in terms)
+    parsed = tuple(parse_term(parse_column(name), *rest) for name, *rest in terms)
     return parsed[0] if len(parsed) == 1 else And(parsed)
 
 
-def _term(name: str, operator: Any, value: Any) -> Expression:
-    column = parse_column(name)
+def parse_term(column: Column, operator: Any, value: Any) -> Expression:
+    """Parse a comparison of `column`; OptionError if the operator is unknown, or does not take the value."""
     word = " ".join(str(operator).lower().split())
     if word in _COMPARISONS:
         return Compare(column, _COMPARISONS[word], Literal(literal_of(value)))
@@ -84,7 +84,7 @@ def _term(name: str, operator: Any, value: Any) -> Expression:
         return make(column, value)
     known = ", ".join([*_COMPARISONS, *_WORDS])
     raise OptionError(
-        f"filter: unknown operator {operator!r} in {(name, operator, value)!r}; known: {known}"
+        f"filter: unknown operator {operator!r} for column {str(column)!r}; known: {known}"
     )
 
 

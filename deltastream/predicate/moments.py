@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,15 +54,7 @@ def moment_of(value: object) -> Timestamp | None:
     if isinstance(value, np.datetime64):
         if np.isnat(value):
             return None
-        unit = np.datetime_data(value)[0]
-        value = value.astype("datetime64[ns]" if unit in ("ps", "fs", "as") else value.dtype)
-        if unit in _LONG_UNITS:
-            seconds = value.astype("datetime64[s]")
-            # NumPy does not notice where there are too many.
-            if seconds.astype(value.dtype) != value:
-                raise OptionError(f"filter: {value!r} is beyond what 64 bits of seconds hold")
-            value = seconds
-        value = pa.scalar(value)
+        value = pa.scalar(_in_arrows_unit(value))
     elif isinstance(value, (date, datetime)) and not isinstance(value, pa.Scalar):
         value = pa.scalar(value)
     if isinstance(value, pa.Scalar) and not value.is_valid:
@@ -72,6 +65,21 @@ def moment_of(value: object) -> Timestamp | None:
         days = value.value if isinstance(value, pa.Date32Scalar) else value.value // 86_400_000
         return Timestamp(days * _DAY_NS, zoned=False)
     return None
+
+
+def _in_arrows_unit(value: Any) -> np.datetime64:
+    unit, multiple = np.datetime_data(value)
+    if unit in ("ps", "fs", "as"):
+        unit = "ns"
+    elif unit in _LONG_UNITS:
+        unit = "s"
+    elif multiple == 1:
+        return value  # type: ignore[no-any-return]
+    converted: np.datetime64 = value.astype(f"datetime64[{unit}]")
+    # NumPy does not notice where there are too many.
+    if unit == "s" and converted.astype(value.dtype) != value:
+        raise OptionError(f"filter: {value!r} is beyond what 64 bits of seconds hold")
+    return converted
 
 
 def moment_text(moment: Timestamp) -> str:

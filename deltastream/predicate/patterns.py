@@ -54,7 +54,4 @@ def regex_of(pattern: str) -> str:
             parts.append(re.escape(next(characters, character)))
         else:
             parts.append({"%": ".*", "_": "."}.get(character) or re.escape(character))
-    # Where any text may come first or last, the rest is searched for: as fast as comparing.
-    first = r"" if parts[:1] == [".*"] else r"\A"
-    last = r"" if parts[-1:] == [".*"] else r"\z"
-    return f"(?s){first}{''.join(parts[not first : len(parts) - (not last)])}{last}"
+    return rf"(?s)\A{''.join(parts)}\z"

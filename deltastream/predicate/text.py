@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 
 from deltastream.predicate.expression import (
     And,
@@ -72,6 +73,8 @@ def _value(value: Value) -> str:
             return "NULL"
         case bool() | Decimal():
             return str(value).upper()
+        case float() if not isfinite(value):
+            return f"CAST('{value}' AS DOUBLE)"
         case float():
             # Else it would look like the decimal, which compares otherwise.
             return f"{value!r}D"

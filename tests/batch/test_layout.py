@@ -10,6 +10,7 @@ from deltastream.batch import resolve_layout
 from deltastream.batch.layout import Layout
 from deltastream.errors import OptionError, SchemaError
 from deltastream.fields import FieldSpec
+from deltastream.types import VARIANT_PART
 from tests.support.columns import NUMBERS, field_of, layout_of
 
 DTYPES = {
@@ -353,11 +354,21 @@ def test_a_field_of_a_struct_is_a_field_of_its_own() -> None:
 
 
 def test_the_values_of_a_variant_are_never_taken_for_arrays() -> None:
-    variant = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
+    parts = [("value", pa.binary()), ("metadata", pa.binary())]
+    variant = pa.struct([pa.field(*part, metadata={VARIANT_PART: b""}) for part in parts])
     layout = resolve(pa.schema([("v", variant)]), FieldSpec("v"))
     assert [(f.keys, f.kind) for f in layout.fields] == [
-        (("v", "metadata"), "objects"),
         (("v", "value"), "objects"),
+        (("v", "metadata"), "objects"),
+    ]
+    # A struct of a user's with the same names is none.
+    struct = pa.struct(parts)
+    first = {"v": pa.array([{"value": b"a", "metadata": b"bc"}], struct)}
+    schema = pa.schema([("v", struct)])
+    layout = resolve_layout(schema, [FieldSpec("v")], row_dicts=False, first_rows=lambda _: first)
+    assert [(f.keys, f.kind) for f in layout.fields] == [
+        (("v", "value"), "fixed"),
+        (("v", "metadata"), "fixed"),
     ]
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltastream import DeltaDataset, FieldSpec, create_pytorch_dataloader
+from deltastream.decode import decode_first_rows
 from tests.support.tables import write_files
 
 LOOKED_AT = 64
@@ -42,6 +43,29 @@ def test_lists_of_several_lengths_may_have_lists_of_one_in_them(tmp_path: Path, 
     values[odd] = [[1, 2, 3], [4]]
     found = batch_of(write(tmp_path / "odd", values, pa.list_(pa.list_(pa.int64()))))["v"]
     assert found == values
+
+
+@pytest.mark.parametrize(
+    ("condition", "looks"),
+    [("id >= 0", [2]), ("id >= 1", [2]), ("id >= 2", [64]), ("id = 999", [64])],
+)
+def test_a_short_look_is_taken_only_where_the_first_rows_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str, looks: list[int]
+) -> None:
+    # Else it would go through the dead ones two by two.
+    taken: list[int] = []
+
+    def decode(source: Any, projection: Any, num_rows: int, *args: Any) -> Any:
+        taken.append(num_rows)
+        return decode_first_rows(source, projection, num_rows, *args)
+
+    monkeypatch.setattr("deltastream.dataset.first_rows.decode_first_rows", decode)
+    ids = range(1000)
+    values = [b"a" * (i % 2 + 1) for i in ids]
+    root = write_files(tmp_path / "t", [pa.table({"id": ids, "v": values})])
+    DeltaDataset(root, [FieldSpec("v")], filter=condition)
+    # Of one live row the lengths do not differ.
+    assert taken == ([2, 64] if condition == "id >= 1" else looks)
 
 
 @given(

@@ -289,6 +289,21 @@ def test_a_file_whose_lists_have_no_value_gives_them_no_type(element: pa.DataTyp
     assert read(in_file, wanted)["v"].to_pylist() == pairs
 
 
+@pytest.mark.parametrize(
+    "outer", [pa.large_list, pa.list_view, pa.large_list_view, lambda inner: pa.list_(inner, 2)]
+)
+@pytest.mark.parametrize("inner", [pa.list_(pa.null()), pa.map_(pa.string(), pa.null())], ids=str)
+def test_lists_of_any_kind_may_have_lists_without_a_value_in_them(
+    outer: Any, inner: pa.DataType
+) -> None:
+    value = [("k", None)] * 2 if pa.types.is_map(inner) else [None, None, None]
+    rows = [[value, value], None, [value, value]]
+    target = pa.map_(pa.string(), pa.int32()) if pa.types.is_map(inner) else pa.list_(pa.int32())
+    array = pa.array(rows, outer(inner))
+    found = read(pa.table({"v": array}), pa.schema([("v", pa.list_(target))]))
+    assert found["v"].to_pylist() == rows
+
+
 def test_a_map_whose_keys_may_be_null_is_refused_by_name() -> None:
     # A file as Trino wrote it before 386, in its smallest form.
     source = pa.BufferReader(zlib.decompress(base64.b85decode(OPTIONAL_KEYS)))

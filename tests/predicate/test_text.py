@@ -28,6 +28,7 @@ from deltastream.predicate import parse_filter, text_of
         "t >= TIMESTAMP '2024-01-01 10:00:00.5Z'",
         "t < TIMESTAMP '0001-01-01 00:00:01'",
         "x = NULL",
+        "x < CAST('inf' AS DOUBLE) OR x = CAST('-inf' AS DOUBLE) OR x = CAST('nan' AS DOUBLE)",
         "TRUE",
     ],
 )
@@ -42,6 +43,8 @@ def test_what_is_shown_is_the_filter(sql: str) -> None:
         ([("x", "=", 1.5)], "x = 1.5D"),
         ([("x", "=", Decimal("1.50"))], "x = 1.50"),
         ([("day", "=", datetime.date(2024, 1, 1))], "day = DATE '2024-01-01'"),
+        ([("t", "=", np.datetime64(5, "10us"))], "t = TIMESTAMP '1970-01-01 00:00:00.00005'"),
+        ([("t", "=", np.datetime64(2, "2W"))], "t = DATE '1970-01-29'"),
         ([("s", "in", ["x", "y"])], "s IN ('x', 'y')"),
     ],
 )

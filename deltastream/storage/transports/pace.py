@@ -18,7 +18,7 @@ _CHUNK_S = 0.05
 
 _WHOLE_S = 0.25
 """Half of that time. A body that is sure to come so soon is taken in one piece, at half the CPU of chunks of 1 MiB: it
-is copied once, not three times. A connection that breaks loses all of it; none has for a while."""
+is copied twice less. A connection that breaks loses all of it; none has for a while."""
 
 _NUM_BODIES = 8
 

@@ -117,19 +117,16 @@ def test_a_vacuum_is_an_error_that_names_file_version_and_remedy(
     one = loader(table, **options)
     before = row_ids(one)
     assert sorted(before) == list(range(sum(SIZES)))
-    old = {path.name for path in data_files(table)}
+    old = "|".join(re.escape(path.name) for path in data_files(table))
     state = one.state_dict()
     with writer(table) as write:
         write("optimize")
         write("vacuum")
-    with pytest.raises(FileMissingError) as caught:
+    message = rf"(?s)version 6, file '({old})'.*the file is gone; after a VACUUM.*"
+    with pytest.raises(
+        FileMissingError, match=message + "open a newer version, or restore the file"
+    ):
         batch_ids(one)
-    message = str(caught.value)
-    named = re.search(r"version 6, file '([^']+)'", message)
-    assert named is not None, message
-    assert named[1] in old
-    assert "the file is gone; after a VACUUM" in message
-    assert "open a newer version, or restore the file" in message
     # And so for one that starts again; without the state it reads the newer version.
     again = loader(table, **options)
     assert sorted(row_ids(again)) == list(range(sum(SIZES)))

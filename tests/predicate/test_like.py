@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -18,7 +16,6 @@ TEXTS = st.text("ab%_\\\n.é😀", max_size=6)
 
 
 def matches(text: str, pattern: str) -> bool:
-    @cache
     def walk(i: int, k: int) -> bool:
         if k == len(pattern):
             return i == len(text)

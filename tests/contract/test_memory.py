@@ -212,4 +212,5 @@ def test_a_budget_of_a_byte_reads_a_window_at_a_time(table: Path) -> None:
     statistics = batches.statistics()
     assert statistics.num_windows == 16
     assert statistics.budget.num_forced == 16
-    assert statistics.budget.peak_nbytes <= 3 * 5000 * 8
+    # The batches' own, one not given back yet, one that waits and one that is decoded.
+    assert statistics.budget.peak_nbytes <= 4 * 5000 * 8

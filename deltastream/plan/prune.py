@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
             f"partition_filter names {name!r}, which is no partition column (partition columns: {known})"
         )
     column = partitions[name].combine_chunks()
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         # A null matches nothing; in SQL it would make all of `not in` unknown.
         value = [_in_type(column, one) for one in value if one is not None]
     else:
@@ -109,7 +110,10 @@ def _in_type(column: pa.Array, value: Any) -> Any:
         return {"0": False, "1": True}.get(value, value) if isinstance(value, str) else value
     if pa.types.is_float32(type_) and isinstance(value, (str, int, float, Decimal)):
         try:
-            return float(np.float32(value))
+            with np.errstate(over="ignore"):
+                nearest = float(np.float32(value))
         except (ValueError, OverflowError):
             return value
+        # Beyond the range it is larger than all values, not equal to the infinite ones.
+        return nearest if isfinite(nearest) else value
     return value

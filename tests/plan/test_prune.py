@@ -4,8 +4,10 @@ import operator
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from math import inf
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -109,6 +111,10 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
         ),
         (pa.array([0.5, 0.1], pa.float32()), ("<=", 0.1), [False, True]),
         (pa.array([0.5, 0.1], pa.float32()), ("!=", 0.1), [True, False]),
+        (pa.array([0.5, inf], pa.float32()), ("=", 1e300), [False, False]),
+        (pa.array([0.5, inf], pa.float32()), ("<", "1e300"), [True, False]),
+        (pa.array([0.5, inf], pa.float32()), ("=", "inf"), [False, True]),
+        (pa.array([0.5, 0.1], pa.float32()), ("in", np.array([0.1, None])), [False, True]),
         (pa.array([1, 2, None]), ("NOT  IN", [1, None]), [False, True, False]),
         (pa.array([1, 2]), ("in", {2: None}.keys()), [False, True]),
         (pa.array([0.0, 1.0]), ("in", [-0.0]), [True, False]),

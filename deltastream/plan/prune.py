@@ -86,7 +86,9 @@ def _holds(partitions: pa.Table, term: Any) -> npt.NDArray[np.bool_]:
             f"partition_filter names {name!r}, which is no partition column (partition columns: {known})"
         )
     column = partitions[name].combine_chunks()
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+    # Arrays of no dimensions say that they are iterable, too.
+    is_one = isinstance(value, (str, bytes)) or getattr(value, "ndim", 1) == 0
+    if isinstance(value, Iterable) and not is_one:
         # A null matches nothing; in SQL it would make all of `not in` unknown.
         value = [_in_type(column, one) for one in value if one is not None]
     else:

@@ -27,7 +27,7 @@ def literal_of(value: object) -> Value:
         return moment
     if isinstance(value, pa.Scalar):
         value = value.as_py()
-    elif isinstance(value, np.generic):
+    elif isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         raise OptionError(

@@ -117,6 +117,7 @@ def test_text_is_parsed_as_the_columns_type_with_or_without_quotes(
         (pa.array([0.5, 0.1], pa.float32()), ("in", np.array([0.1, None])), [False, True]),
         (pa.array([1, 2, None]), ("NOT  IN", [1, None]), [False, True, False]),
         (pa.array([1, 2]), ("in", {2: None}.keys()), [False, True]),
+        (pa.array([1, 2]), ("=", np.array(2)), [False, True]),
         (pa.array([0.0, 1.0]), ("in", [-0.0]), [True, False]),
         (pa.array([0.0, 1.0]), ("not in", [-0.0]), [False, True]),
         (

@@ -63,7 +63,8 @@ def read_options(
             raise OptionError(f"a key of storage_options is no text, but {type(key).__name__}")
         lower = key.lower()
         shown = f"storage_options[{key!r}]"
-        if value is None or lower in IGNORED:
+        # An empty text is what os.environ.get(name, "") gives.
+        if value is None or value == "" or lower in IGNORED:
             continue
         if protocol == "az" and lower in ("connection_string", "azure_storage_connection_string"):
             for name, text in split_connection_string(shown, value).items():
@@ -116,7 +117,7 @@ def _take_known(
         if key in by_alias:
             meaning = by_alias[key]
             value = rest.pop(key)
-            if value is not None:
+            if value is not None and value != "":
                 yield Claim(inner, meaning.name, canonical_value(inner, value, meaning.kind))
         elif key == "verify" and isinstance(rest[key], bool):
             yield Claim(inner, "allow_invalid_certificates", "false" if rest.pop(key) else "true")

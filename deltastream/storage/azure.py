@@ -29,14 +29,14 @@ def azure_connection_string(store: Store) -> str | None:
     options = store.options
     head = f"BlobEndpoint={azure_account_url(store)}"
     account = options["azure_storage_account_name"]
+    if is_true(options.get("azure_skip_signature")):
+        return f"{head};AccountName={account}"
     if "azure_storage_token" in options or "credential" in store.fsspec_options:
         return None
     if "azure_storage_account_key" in options:
         return f"{head};AccountName={account};AccountKey={options['azure_storage_account_key']}"
     if "azure_storage_sas_token" in options:
         return f"{head};SharedAccessSignature={options['azure_storage_sas_token'].lstrip('?')}"
-    if is_true(options.get("azure_skip_signature")):
-        return f"{head};AccountName={account}"
     return None
 
 

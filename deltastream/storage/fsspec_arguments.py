@@ -94,8 +94,12 @@ def _s3(store: Store) -> dict[str, Any]:
     if is_true(options.get("allow_invalid_certificates")):
         client["verify"] = False
     if "aws_endpoint" in options:
-        kwargs["endpoint_url"] = without_bucket(options["aws_endpoint"], store.bucket)
-    style = "virtual" if is_true(options.get("aws_virtual_hosted_style_request")) else "path"
+        kwargs["endpoint_url"] = options["aws_endpoint"]
+    style = "path"
+    if is_true(options.get("aws_virtual_hosted_style_request")):
+        style = "virtual"
+        if "aws_endpoint" in options:
+            kwargs["endpoint_url"] = without_bucket(options["aws_endpoint"], store.bucket)
     if "aws_virtual_hosted_style_request" in options or "aws_endpoint" in options:
         # botocore guesses from the host's name; object_store takes paths unless told otherwise.
         config["s3"] = {"addressing_style": style, **config.get("s3", {})}

@@ -29,6 +29,9 @@ _CLIENT_OPTIONS = (
 )
 _FLAGS = ("allow_http", "allow_invalid_certificates")
 
+_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_GOOGLE_URL = "https://storage.googleapis.com"
+
 
 def obstore_arguments(
     store: Store, credentials: Credentials | None = None
@@ -65,6 +68,9 @@ def obstore_arguments(
     }
     name, arguments = make[store.protocol](store)
     headers |= arguments.pop("headers", {})
+    if arguments["config"].get("aws_endpoint", "").lower().startswith("http:"):
+        # A file of AWS's may say it, too.
+        client.setdefault("allow_http", True)
     if headers:
         client["default_headers"] = headers
     bundle = os.environ.get("AWS_CA_BUNDLE")
@@ -92,6 +98,9 @@ def _s3(store: Store) -> tuple[str, dict[str, Any]]:
                 'transport="obstore" needs aws_region for a bucket of AWS: it does not find out itself'
             )
         region = "us-east-1"
+    if endpoint is None and any(name in os.environ for name in _ENDPOINT_VARIABLES):
+        # They are empty, or to be ignored: obstore would take them.
+        endpoint = f"https://s3.{region}.amazonaws.com"
     config = {
         "aws_region": region,
         "aws_skip_signature": "true" if skip else "false",
@@ -139,6 +148,11 @@ class _Chain:
     @property
     def endpoint(self) -> str | None:
         scoped = self._session.get_scoped_config()
+        ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or scoped.get(
+            "ignore_configured_endpoint_urls", ""
+        )
+        if str(ignored).lower() == "true":
+            return None
         services = self._session.full_config.get("services", {}).get(scoped.get("services"), {})
         found = services.get("s3", {}) if isinstance(services, Mapping) else {}
         endpoint: str | None = found.get("endpoint_url") or scoped.get("endpoint_url")
@@ -183,13 +197,16 @@ def _azure(store: Store) -> tuple[str, dict[str, Any]]:
     }
     arguments: dict[str, Any] = {"container_name": store.bucket, "config": config}
     provider: Callable[[], Any] | None = None
-    if "azure_storage_token" in options:
+    if skip:
+        # As for the other stores: whatever keys there are.
+        pass
+    elif "azure_storage_token" in options:
         provider = _Given({"token": options["azure_storage_token"]})
     elif "azure_storage_account_key" in options:
         provider = _Given({"access_key": options["azure_storage_account_key"]})
     elif "azure_storage_sas_token" in options:
         provider = _Given({"sas_token": options["azure_storage_sas_token"].lstrip("?")})
-    elif not skip:
+    else:
         from obstore.auth.azure import AzureCredentialProvider
 
         provider = AzureCredentialProvider(azure_identity(store))  # type: ignore[arg-type]
@@ -211,8 +228,9 @@ def _google(store: Store) -> tuple[str, dict[str, Any]]:
     skip = is_true(options.get("google_skip_signature"))
     config = {"google_skip_signature": "true" if skip else "false"}
     arguments: dict[str, Any] = {"bucket": store.bucket, "config": config}
-    if "google_base_url" in options:
-        config["google_base_url"] = options["google_base_url"]
+    if "google_base_url" in options or "GOOGLE_BASE_URL" in os.environ:
+        # An empty variable obstore would take.
+        config["google_base_url"] = options.get("google_base_url", _GOOGLE_URL)
     if not skip and "google_bearer_token" in options:
         arguments["credential_provider"] = _Given({"token": options["google_bearer_token"]})
     elif not skip:

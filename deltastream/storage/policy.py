@@ -63,6 +63,7 @@ class Attempts:
         # A store that gives a little and then stops would be given all the time anew by each attempt.
         self._stalled_s = self._lost_s = 0.0
         # A store that drips a byte now and then makes progress for ever.
+        self._nbytes = nbytes
         self._ends_s = now_s + policy.give_up_s + nbytes / policy.slow_nbytes_per_s
 
     @property
@@ -82,8 +83,14 @@ class Attempts:
         self._lost_s += self._stalled_s
         self._stalled_s = 0.0
 
+    def expects(self, nbytes: int) -> None:
+        """Note that it is about so many bytes in all; the more there are, the more time they have."""
+        more = max(0, nbytes - self._nbytes)
+        self._nbytes += more
+        self._ends_s += more / self._policy.slow_nbytes_per_s
+
     def waited(self, wait_s: float) -> None:
-        """Note how long an attempt waited until it could begin: that time does not count."""
+        """Note how long a request waited until it could be made: that time does not count."""
         self.started_s += wait_s
         self._progress_s += wait_s
         self._ends_s += wait_s

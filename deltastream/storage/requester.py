@@ -93,8 +93,10 @@ class Requester:
             connection, "listing", f"{connection.name}/{folder}/", nbytes=_PAGE_NBYTES
         )
         found: list[ObjectInfo] = []
+        num_pages = 1
 
         async def attempt(transport: Transport, slot: Slot) -> None:
+            nonlocal num_pages
             last = found[-1].path if found else after
             pages = transport.list(folder, after=last)
             deadline_s = self._policy.attempt_s(_PAGE_NBYTES)
@@ -103,7 +105,9 @@ class Requester:
                     async for page in pages:
                         # Not every store can leave out what is known.
                         found.extend(info for info in page if info.path > last)
+                        num_pages += 1
                         request.attempts.progressed(anyio.current_time())
+                        request.attempts.expects(num_pages * _PAGE_NBYTES)
                         scope.deadline = anyio.current_time() + deadline_s
             finally:
                 await pages.aclose()  # type: ignore[attr-defined]
@@ -135,15 +139,17 @@ class Requester:
         if received.nbytes and received.is_complete:
             return
         rest = received.rest()
-        attempt_s = self._policy.attempt_s(received.missing_nbytes or 0)
-        last_s = anyio.current_time()
-        longest_s, ends_s = 0.0, last_s + attempt_s
-        stall_s = attempt_s
+        began_s = last_s = anyio.current_time()
+        longest_s = 0.0
+        stall_s = self._policy.attempt_s(received.missing_nbytes or 0)
         if transport.is_streaming:
             stall_s = self._patience.stall_s(request.attempts.num_fruitless)
         with request.scope(stall_s) as scope:
             async with transport.open(path, rest) as response:
                 received.check(response)
+                # Where nothing tells the size, the time that there is grows with what comes.
+                nbytes = received.missing_nbytes or 0
+                request.attempts.expects(received.nbytes + nbytes)
                 while not received.is_complete:
                     data = await response.read_some()
                     if not data:
@@ -153,6 +159,9 @@ class Requester:
                     now_s = anyio.current_time()
                     longest_s, last_s = max(longest_s, now_s - last_s), now_s
                     request.attempts.progressed(now_s)
+                    request.attempts.expects(received.nbytes)
+                    nbytes = max(nbytes, received.nbytes)
+                    ends_s = began_s + self._policy.attempt_s(nbytes)
                     scope.deadline = min(now_s + stall_s, ends_s, request.attempts.gives_up_s())
             received.end()
             if not received.is_complete:
@@ -213,7 +222,10 @@ class _Request:
                     # Waiting for a turn is no fault of the store's.
                     self.attempts.waited(slot.wait_s)
                     self.attempts.begin()
+                    asks_s = anyio.current_time()
                     async with self._connection.client(refused=refused) as client:
+                        # Nor is waiting for credentials.
+                        self.attempts.waited(anyio.current_time() - asks_s)
                         result = await self._attempt(attempt, client.transport, slot)
                     slot.has_succeeded = True
                     return result

@@ -6,6 +6,7 @@ import base64
 import re
 import socketserver
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -125,6 +126,19 @@ def test_a_proxy_and_a_user_agent_are_those_of_every_client(kind: str, ear: Ear)
     for head in ear.heard:
         assert head.startswith("GET http://store.invalid")
         assert re.search(r"user-agent: .*marker/1", head, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("kind", ["s3", "az", "gs", "http"])
+def test_the_password_of_a_proxy_that_refuses_stands_in_no_traceback(
+    kind: str, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deltastream.storage.resolve.FaultPolicy", partial(FaultPolicy, 1))
+    uri, options = access_of(kind, "https://store.invalid")
+    options["proxy_url"] = f"http://user:marker@127.0.0.1:{ear.port}"
+    with pytest.raises(DeltaStreamError) as raised:
+        read_arrow(uri, storage_options=options, transport="fsspec")
+    assert any(head.startswith("CONNECT ") for head in ear.heard)
+    assert "marker" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("kind", ["s3", "az", "gs", "http"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +135,64 @@ def test_obstore_is_given_all_that_the_environment_could_mix_in(
     given = arguments["credential_provider"]()
     assert (given["access_key_id"], given["secret_access_key"], given["token"]) == ("k", "s", None)
     assert arguments["retry_config"]["max_retries"] == 0
+
+
+KEYS: dict[str, object] = {"key": "k", "secret": "s", "aws_region": "eu-west-1"}
+
+
+@pytest.mark.parametrize("endpoint", ["http://box.example.com:9000", "https://box.lan"])
+def test_a_bucket_in_the_endpoint_is_the_bucket_only_where_hosts_have_it(endpoint: str) -> None:
+    given = {**KEYS, "endpoint_url": endpoint}
+    assert fsspec_arguments(store_of(URIS["s3"], given))[1]["endpoint_url"] == endpoint
+    given["aws_virtual_hosted_style_request"] = "true"
+    found = fsspec_arguments(store_of(URIS["s3"], given))[1]["endpoint_url"]
+    assert found == endpoint.replace("box.", "")
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"])
+def test_an_endpoint_in_the_environment_that_is_empty_or_to_be_ignored_reaches_no_client(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "")
+    for _ in range(2):
+        store = store_of(URIS["s3"], KEYS)
+        config = obstore_arguments(store)[1]["config"]
+        assert config["aws_endpoint"] == "https://s3.eu-west-1.amazonaws.com"
+        assert config["aws_endpoint_url_s3"] == config["aws_endpoint"]
+        assert "endpoint_url" not in fsspec_arguments(store)[1]
+        monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        monkeypatch.setenv(name, "http://elsewhere")
+
+
+def test_an_empty_url_of_google_in_the_environment_reaches_no_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOGLE_BASE_URL", "")
+    config = obstore_arguments(store_of(URIS["gs"], {"token": "anon"}))[1]["config"]
+    assert config["google_base_url"] == "https://storage.googleapis.com"
+
+
+@pytest.mark.parametrize("ignores", [False, True])
+def test_the_endpoint_of_awss_own_file_is_one_for_both_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignores: bool
+) -> None:
+    lines = ["[default]", "endpoint_url = http://here:9000"]
+    lines += ["ignore_configured_endpoint_urls = true"] * ignores
+    (tmp_path / "config").write_text("\n".join(lines))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    arguments = obstore_arguments(store_of(URIS["s3"], KEYS))[1]
+    assert arguments["config"].get("aws_endpoint") == (None if ignores else "http://here:9000")
+    assert arguments["client_options"].get("allow_http") == (None if ignores else True)
+
+
+def test_an_empty_text_is_an_option_that_is_not_given() -> None:
+    empty = {"token": "", "endpoint_url": "", "profile": "", "client_kwargs": {"region_name": ""}}
+    assert store_of(URIS["s3"], {**KEYS, **empty}) == store_of(URIS["s3"], KEYS)
+    assert store_of(URIS["az"], {"sas_token": ""}) == store_of(URIS["az"])
+
+
+def test_who_wants_no_signature_gets_none_whatever_keys_there_are() -> None:
+    given: dict[str, object] = {"account_key": "bWFya2Vy", "skip_signature": True}
+    store = store_of(URIS["az"], given)
+    assert "bWFya2Vy" not in fsspec_arguments(store)[1]["connection_string"]
+    assert "credential_provider" not in obstore_arguments(store)[1]

@@ -50,6 +50,15 @@ def test_a_slow_body_has_the_time_of_its_size() -> None:
     assert one.gives_up_s() == 25.0 + NBYTES / POLICY.slow_nbytes_per_s
 
 
+def test_a_body_that_turns_out_larger_has_more_time() -> None:
+    one = attempts()
+    one.expects(NBYTES // 2)
+    one.expects(2 * NBYTES)
+    one.begin()
+    one.progressed(1e9)
+    assert one.gives_up_s() == 25.0 + 2 * NBYTES / POLICY.slow_nbytes_per_s
+
+
 def test_waits_grow_and_end_with_the_attempts() -> None:
     one = attempts()
     waits: list[float | None] = []

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -14,7 +15,7 @@ from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.log.snapshot import read_snapshot
-from deltastream.storage import Storage, StorageAccess, open_storage
+from deltastream.storage import Credentials, Storage, StorageAccess, open_storage
 from deltastream.storage.policy import FaultPolicy
 from deltastream.types import ByteRange
 from tests.support.faults.proxy import FaultProxy, run_proxy
@@ -152,6 +153,40 @@ def test_a_fault_that_stays_names_the_object_and_the_attempts(
     )
     with pytest.raises(StorageError, match=r"faults/a b%c failed after 4 attempts in [0-5]\."):
         ask(storage, lambda storage: storage.read("a b%c"))
+
+
+HASTY = FaultPolicy(
+    give_up_s=1.5, stall_s=1.0, least_stall_s=1.0, slow_nbytes_per_s=200_000, backoff_s=0.01
+)
+
+
+@pytest.mark.parametrize("transport", ["fsspec", "obstore"])
+def test_an_object_of_unknown_size_has_the_time_of_its_size(
+    pool: DecodePool, filled: ObjectStore, proxy: FaultProxy, transport: Any
+) -> None:
+    proxy.set(Settings(total_nbytes_s=500_000))
+    store = filled.via(proxy.port)
+    access = StorageAccess(store.storage_options, transport=transport)
+    storage = partial(open_storage, store.uri("faults"), access, pool=pool, policy=HASTY)
+    assert bytes(ask(storage, lambda storage: storage.read("a b%c"))) == CONTENT
+    # Made once: no attempt was broken off.
+    assert proxy.statistics().num_requests == 1
+
+
+def test_credentials_that_take_their_time_take_none_of_the_requests(
+    pool: DecodePool, filled: ObjectStore
+) -> None:
+    names = ("aws_access_key_id", "aws_secret_access_key")
+    login = {name: filled.storage_options[name] for name in names}
+    rest = {k: v for k, v in filled.storage_options.items() if k not in login}
+
+    def give() -> Credentials:
+        time.sleep(2.0)
+        return Credentials(login)
+
+    access = StorageAccess(rest, credentials=give)
+    storage = partial(open_storage, filled.uri("faults"), access, pool=pool, policy=HASTY)
+    assert bytes(ask(storage, lambda storage: storage.read("a b%c"))) == CONTENT
 
 
 @pytest.mark.parametrize("status", [429, 503])

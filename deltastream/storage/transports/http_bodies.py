@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import Buffer, Response
 from deltastream.storage.transports.aiohttp_errors import of_aiohttp
 from deltastream.storage.transports.responses import parse_content_range
@@ -32,7 +33,7 @@ async def ask(
     try:
         answer = await session.request(method, URL(url, encoded=True), **arguments)
     except Exception as error:
-        raise of_aiohttp(error, path) from error
+        raise of_aiohttp(error, path) from cause_of(error)
     try:
         if answer.status >= 400:
             text = await answer.content.read(_ERROR_NBYTES)
@@ -41,7 +42,7 @@ async def ask(
     except OSError:
         raise
     except Exception as error:
-        raise of_aiohttp(error, path) from error
+        raise of_aiohttp(error, path) from cause_of(error)
     finally:
         # One that was read to its end has given its connection back.
         answer.close()
@@ -82,5 +83,5 @@ class AiohttpResponse:
         try:
             data: bytes = await self._content.readany()
         except Exception as error:
-            raise of_aiohttp(error, self._path) from error
+            raise of_aiohttp(error, self._path) from cause_of(error)
         return data

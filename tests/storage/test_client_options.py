@@ -77,10 +77,11 @@ def test_a_key_of_encrypted_objects_that_is_no_base64_is_not_shown() -> None:
 
 @dataclass(slots=True)
 class Ear:
-    """A server that takes one request at a time, and answers with 404 or not at all."""
+    """A server that takes one request at a time, and answers with 404, or not at all, or stops in the body."""
 
     port: int
     answers: bool = True
+    stops: bool = False
     heard: list[str] = field(default_factory=list)
 
 
@@ -90,7 +91,10 @@ def ear() -> Iterator[Ear]:
         def handle(self) -> None:
             head = b"".join(iter(self.rfile.readline, b"\r\n"))
             ear.heard.append(head.decode())
-            if ear.answers:
+            if ear.stops:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+                self.rfile.read()
+            elif ear.answers:
                 self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             else:
                 self.rfile.read()
@@ -152,6 +156,15 @@ def test_a_time_out_is_that_of_every_client(
     # In less time than the policy's own deadline, also on a busy machine.
     with pytest.raises(StorageError, match=r"after 1 attempt in [0-3]\..*(?i:time(d )?out)"):
         read_arrow(uri, storage_options={**options, name: "200ms"}, transport="fsspec")
+
+
+def test_a_listing_that_stops_is_asked_for_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deltastream.storage.resolve.FaultPolicy", partial(FaultPolicy, 3))
+    ear.stops = True
+    uri, options = access_of("gs", f"http://127.0.0.1:{ear.port}")
+    with pytest.raises(StorageError, match="after 3 attempts"):
+        read_arrow(uri, storage_options={**options, "read_timeout": "200ms"}, transport="fsspec")
+    assert len(ear.heard) == 3
 
 
 @pytest.mark.parametrize(

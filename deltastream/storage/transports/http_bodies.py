@@ -28,6 +28,7 @@ async def ask(
     Raises:
         OSError: What the error means for `path`; also of what fails within the context.
     """
+    from aiohttp import ClientError
     from yarl import URL
 
     try:
@@ -39,9 +40,10 @@ async def ask(
             text = await answer.content.read(_ERROR_NBYTES)
             raise of_status(answer.status, path, text.decode(errors="replace"), answer.headers)
         yield answer
-    except OSError:
-        raise
     except Exception as error:
+        # Some of aiohttp's are OSErrors, as ours are.
+        if isinstance(error, OSError) and not isinstance(error, (ClientError, TimeoutError)):
+            raise
         raise of_aiohttp(error, path) from cause_of(error)
     finally:
         # One that was read to its end has given its connection back.

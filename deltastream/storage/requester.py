@@ -17,6 +17,7 @@ from deltastream.storage.limit import RequestLimiter, Slot
 from deltastream.storage.patience import Patience
 from deltastream.storage.policy import Attempts, FaultPolicy
 from deltastream.storage.received import Received
+from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import (
     AccessDeniedError,
     Buffer,
@@ -234,24 +235,24 @@ class _Request:
                     error, now_s=anyio.current_time(), chance=self._chance()
                 )
                 if wait_s is None:
-                    raise self._failed(error) from error
+                    raise self._failed(error) from cause_of(error)
                 await anyio.sleep(wait_s)
             except AccessDeniedError as error:
                 if refused is not None or client is None:
-                    raise self._failed(error) from error
+                    raise self._failed(error) from cause_of(error)
                 refused = client
             except FileNotFoundError as error:
                 raise FileNotFoundError(
                     errno.ENOENT, os.strerror(errno.ENOENT), self._name
-                ) from error
+                ) from cause_of(error)
             except OutOfRangeError as error:
                 raise ObjectChangedError(
                     f"{self._name} ends before what was asked for ({self._doing} it): {error}"
-                ) from error
+                ) from cause_of(error)
             except StorageError:
                 raise
             except OSError as error:
-                raise self._failed(error) from error
+                raise self._failed(error) from cause_of(error)
 
     @staticmethod
     async def _attempt(

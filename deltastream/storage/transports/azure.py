@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import AccessDeniedError, Response, TransientError
 from deltastream.storage.transports.aiohttp_errors import of_aiohttp
 from deltastream.storage.transports.http_bodies import AiohttpResponse
@@ -77,7 +76,7 @@ class AzureTransport:
                 cls=lambda answer, body, headers: answer.http_response.internal_response,
             )
         except Exception as error:
-            raise _translate(error, path) from cause_of(error)
+            raise _translate(error, path) from error
         try:
             yield AiohttpResponse(answer, path)
         finally:
@@ -103,13 +102,13 @@ class AzureTransport:
                     if blob.name > prefix + after
                 ]
         except Exception as error:
-            raise _translate(error, folder) from cause_of(error)
+            raise _translate(error, folder) from error
 
     async def info(self, path: str) -> ObjectInfo:
         try:
             found = await self._client.get_blob_client(path).get_blob_properties()
         except Exception as error:
-            raise _translate(error, path) from cause_of(error)
+            raise _translate(error, path) from error
         modified_ms = int(found.last_modified.timestamp()) * 1000
         return ObjectInfo(path.rpartition("/")[2], found.size, modified_ms)
 

@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import Response
 from deltastream.storage.transports.aiohttp_errors import of_aiohttp
 from deltastream.storage.transports.any_fsspec import make_filesystem
@@ -58,7 +57,7 @@ class HttpTransport:
         except FileNotFoundError:
             return
         except Exception as error:
-            raise of_aiohttp(error, folder) from cause_of(error)
+            raise of_aiohttp(error, folder) from error
         start = urlsplit(url).path
         paths = {urlsplit(link).path for link in links}
         names = {

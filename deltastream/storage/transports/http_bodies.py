@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import Buffer, Response
 from deltastream.storage.transports.aiohttp_errors import of_aiohttp
 from deltastream.storage.transports.responses import parse_content_range
@@ -34,7 +33,7 @@ async def ask(
     try:
         answer = await session.request(method, URL(url, encoded=True), **arguments)
     except Exception as error:
-        raise of_aiohttp(error, path) from cause_of(error)
+        raise of_aiohttp(error, path) from error
     try:
         if answer.status >= 400:
             text = await answer.content.read(_ERROR_NBYTES)
@@ -44,7 +43,7 @@ async def ask(
         # Some of aiohttp's are OSErrors, as ours are.
         if isinstance(error, OSError) and not isinstance(error, (ClientError, TimeoutError)):
             raise
-        raise of_aiohttp(error, path) from cause_of(error)
+        raise of_aiohttp(error, path) from error
     finally:
         # One that was read to its end has given its connection back.
         answer.close()
@@ -85,5 +84,5 @@ class AiohttpResponse:
         try:
             data: bytes = await self._content.readany()
         except Exception as error:
-            raise of_aiohttp(error, self._path) from cause_of(error)
+            raise of_aiohttp(error, self._path) from error
         return data

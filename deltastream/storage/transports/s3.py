@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deltastream.storage.redact import cause_of
 from deltastream.storage.transport import AccessDeniedError, Buffer, Response, TransientError
 from deltastream.storage.transports.aiohttp_errors import of_aiohttp
 from deltastream.storage.transports.any_fsspec import make_filesystem
@@ -60,7 +59,7 @@ class S3Transport:
         try:
             await self._filesystem.set_session()
         except Exception as error:
-            raise _translate(error, self._bucket) from cause_of(error)
+            raise _translate(error, self._bucket) from error
 
     @asynccontextmanager
     async def open(self, path: str, byte_range: ByteRange | None) -> AsyncIterator[Response]:
@@ -113,7 +112,7 @@ class S3Transport:
             # With who pays, and what of `s3_additional_kwargs` this method takes: keys of encrypted objects, say.
             return await method(**self._filesystem._get_s3_method_kwargs(method, **arguments))
         except Exception as error:
-            raise _translate(error, path) from cause_of(error)
+            raise _translate(error, path) from error
 
 
 class _S3Response:
@@ -130,7 +129,7 @@ class _S3Response:
         try:
             data: bytes = await self._stream.content.readany()
         except Exception as error:
-            raise _translate(error, self._path) from cause_of(error)
+            raise _translate(error, self._path) from error
         return data
 
 

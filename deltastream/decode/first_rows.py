@@ -59,8 +59,7 @@ def _first_live(
     start = 0
     for rows in batches:
         stop = start + rows.num_rows
-        all_rows = np.arange(rows.num_rows)
-        live = all_rows if selection is None else selection.live_rows(start, stop)
+        live = np.arange(rows.num_rows) if selection is None else selection.live_rows(start, stop)
         if len(live):
             return rows, pa.array(live)
         start = stop

@@ -9,14 +9,17 @@ from deltastream.storage.connection_string import split_connection_string
 from deltastream.storage.meanings import MEANINGS
 from deltastream.storage.values import canonical_value, is_true
 
-__all__ = ["environment_options"]
+__all__ = ["AWS_ENDPOINT_VARIABLES", "environment_options", "ignores_aws_endpoints"]
+
+AWS_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+"""The stronger ones first."""
 
 # Variables by option, the stronger ones first. AWS keys are not here: both clients take them from botocore's chain,
 # which refreshes them.
 _VARIABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "s3": {
         "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
-        "aws_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+        "aws_endpoint": AWS_ENDPOINT_VARIABLES,
         "aws_skip_signature": ("AWS_SKIP_SIGNATURE",),
         "aws_virtual_hosted_style_request": ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST",),
         "aws_request_payer": ("AWS_REQUEST_PAYER",),
@@ -81,11 +84,18 @@ def environment_options(
         if variable == "STORAGE_EMULATOR_HOST" and "://" not in text:
             text = f"http://{text}"
         found[name] = canonical_value(variable, text, kinds[name].kind)
-    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+    if ignores_aws_endpoints(environment, {}):
         found.pop("aws_endpoint", None)
     if protocol == "az" and not has_credentials:
         _add_connection_string(environment, known, found)
     return found
+
+
+def ignores_aws_endpoints(environment: Mapping[str, str], profile: Mapping[str, str]) -> bool:
+    """Whether endpoints of the environment and of AWS's files do not count; the environment's word goes first."""
+    said = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+    said = said or profile.get("ignore_configured_endpoint_urls", "")
+    return said.lower() == "true"
 
 
 def _add_connection_string(

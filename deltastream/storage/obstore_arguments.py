@@ -10,6 +10,7 @@ from typing import Any
 from deltastream.errors import OptionError
 from deltastream.storage.azure import azure_account_url, azure_identity
 from deltastream.storage.endpoints import with_bucket
+from deltastream.storage.environment import AWS_ENDPOINT_VARIABLES, ignores_aws_endpoints
 from deltastream.storage.parse import with_credentials
 from deltastream.storage.store import Credentials, Store
 from deltastream.storage.values import is_true
@@ -29,7 +30,6 @@ _CLIENT_OPTIONS = (
 )
 _FLAGS = ("allow_http", "allow_invalid_certificates")
 
-_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _GOOGLE_URL = "https://storage.googleapis.com"
 
 
@@ -98,7 +98,7 @@ def _s3(store: Store) -> tuple[str, dict[str, Any]]:
                 'transport="obstore" needs aws_region for a bucket of AWS: it does not find out itself'
             )
         region = "us-east-1"
-    if endpoint is None and any(name in os.environ for name in _ENDPOINT_VARIABLES):
+    if endpoint is None and any(name in os.environ for name in AWS_ENDPOINT_VARIABLES):
         # They are empty, or to be ignored: obstore would take them.
         endpoint = f"https://s3.{region}.amazonaws.com"
     config = {
@@ -148,10 +148,7 @@ class _Chain:
     @property
     def endpoint(self) -> str | None:
         scoped = self._session.get_scoped_config()
-        ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or scoped.get(
-            "ignore_configured_endpoint_urls", ""
-        )
-        if str(ignored).lower() == "true":
+        if ignores_aws_endpoints(os.environ, scoped):
             return None
         services = self._session.full_config.get("services", {}).get(scoped.get("services"), {})
         found = services.get("s3", {}) if isinstance(services, Mapping) else {}
@@ -196,23 +193,22 @@ def _azure(store: Store) -> tuple[str, dict[str, Any]]:
         "azure_skip_signature": "true" if skip else "false",
     }
     arguments: dict[str, Any] = {"container_name": store.bucket, "config": config}
-    provider: Callable[[], Any] | None = None
-    if skip:
-        # As for the other stores: whatever keys there are.
-        pass
-    elif "azure_storage_token" in options:
-        provider = _Given({"token": options["azure_storage_token"]})
-    elif "azure_storage_account_key" in options:
-        provider = _Given({"access_key": options["azure_storage_account_key"]})
-    elif "azure_storage_sas_token" in options:
-        provider = _Given({"sas_token": options["azure_storage_sas_token"].lstrip("?")})
-    else:
-        from obstore.auth.azure import AzureCredentialProvider
-
-        provider = AzureCredentialProvider(azure_identity(store))  # type: ignore[arg-type]
-    if provider is not None:
-        arguments["credential_provider"] = provider
+    if not skip:
+        arguments["credential_provider"] = _azure_provider(store)
     return "AzureStore", arguments
+
+
+def _azure_provider(store: Store) -> Callable[[], Any]:
+    options = store.options
+    if "azure_storage_token" in options:
+        return _Given({"token": options["azure_storage_token"]})
+    if "azure_storage_account_key" in options:
+        return _Given({"access_key": options["azure_storage_account_key"]})
+    if "azure_storage_sas_token" in options:
+        return _Given({"sas_token": options["azure_storage_sas_token"].lstrip("?")})
+    from obstore.auth.azure import AzureCredentialProvider
+
+    return AzureCredentialProvider(azure_identity(store))  # type: ignore[arg-type]
 
 
 _GOOGLE_KEYS = ("google_service_account_key", "google_application_credentials")

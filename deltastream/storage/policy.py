@@ -62,8 +62,8 @@ class Attempts:
         self._progress_s = now_s
         # A store that gives a little and then stops would be given all the time anew by each attempt.
         self._stalled_s = self._lost_s = 0.0
-        # A store that drips a byte now and then makes progress for ever.
         self._nbytes = nbytes
+        # A store that drips a byte now and then makes progress for ever.
         self._ends_s = now_s + policy.give_up_s + nbytes / policy.slow_nbytes_per_s
 
     @property

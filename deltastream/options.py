@@ -73,8 +73,8 @@ BLOCK_FILES = 64
 SEQUENTIAL_BLOCK_ROWS = 65_536
 """Rows of a block without shuffle, at most, where it is no more than the files whose footers are read together."""
 
-FIRST_BLOCK_ROWS = 4096
-"""Rows of the first one: its footers come before the first batch."""
+FIRST_BLOCK_ROWS = 1024
+"""Rows of the first one, or of a batch that has more: its footers come before the first batch."""
 
 SEQUENTIAL_WINDOW_NBYTES = 16 << 20
 """Bytes of a window without shuffle. Small row groups share one: each window takes Python, and each batch that lies

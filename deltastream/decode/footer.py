@@ -13,6 +13,7 @@ from deltastream.decode.chunk_ranges import chunk_ranges
 from deltastream.decode.chunk_sizes import BUFFER_NBYTES, check_chunks, measure_row_groups
 from deltastream.decode.damaged import damaged
 from deltastream.decode.file_columns import FileColumns, find_columns
+from deltastream.decode.long_bounds import parse_without_long_bounds
 from deltastream.decode.projection import Projection
 from deltastream.errors import FileCorruptError
 from deltastream.selection import RowSelection
@@ -90,7 +91,11 @@ def read_footer(
         # INT96 in microseconds: in nanoseconds, Arrow's default, years before 1677 and after 2262 wrap around.
         # Buffered: a look at the metadata of column chunks then reads none of them.
         with pq.ParquetFile(
-            source, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=BUFFER_NBYTES
+            source,
+            metadata=parse_without_long_bounds(source),
+            coerce_int96_timestamp_unit="us",
+            pre_buffer=False,
+            buffer_size=BUFFER_NBYTES,
         ) as file:
             metadata = file.metadata
             if num_records is not None and metadata.num_rows != num_records:

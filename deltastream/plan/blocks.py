@@ -84,14 +84,12 @@ def choose_blocks(live_rows: npt.NDArray[np.int64], options: OrderOptions) -> Or
     """Return `options` with the rows of a block.
 
     It has 64 files of mean size, so that row groups mix across them, and a window at least; without shuffle 65,536 rows
-    at most, and less in the first one.
+    at most, and no more in the first one than the first batch takes, about.
     """
     num_files = max(1, int(np.count_nonzero(live_rows)))
     rows = -(-int(live_rows.sum()) // num_files) * BLOCK_FILES
     if options.shuffle:
         return replace(options, block_rows=max(options.shuffle_rows, rows))
-    return replace(
-        options,
-        block_rows=min(max(FIRST_BLOCK_ROWS, rows), SEQUENTIAL_BLOCK_ROWS),
-        first_block_rows=FIRST_BLOCK_ROWS,
-    )
+    first_rows = max(FIRST_BLOCK_ROWS, options.batch_size)
+    rows = max(first_rows, min(rows, SEQUENTIAL_BLOCK_ROWS))
+    return replace(options, block_rows=rows, first_block_rows=first_rows)

@@ -85,10 +85,18 @@ def test_a_block_is_about_64_files_and_never_less_than_a_window(
 
 
 @pytest.mark.parametrize(
-    ("mean_rows", "block_rows"), [(1, 4096), (64, 4096), (1000, 64_000), (1 << 20, 65_536)]
+    ("mean_rows", "batch_size", "first_rows", "block_rows"),
+    [
+        (1, 8, 1024, 1024),
+        (64, 8, 1024, 4096),
+        (1000, 8, 1024, 64_000),
+        (1 << 20, 8, 1024, 65_536),
+        (64, 2048, 2048, 4096),
+        (64, 100_000, 100_000, 100_000),
+    ],
 )
-def test_without_shuffle_the_first_block_is_small_and_no_block_is_large(
-    mean_rows: int, block_rows: int
+def test_without_shuffle_the_first_block_is_for_a_batch_and_no_block_is_large(
+    mean_rows: int, batch_size: int, first_rows: int, block_rows: int
 ) -> None:
-    found = choose_blocks(np.array([mean_rows, 0, mean_rows]), OrderOptions(8))
-    assert (found.block_rows, found.first_block_rows) == (block_rows, 4096)
+    found = choose_blocks(np.array([mean_rows, 0, mean_rows]), OrderOptions(batch_size))
+    assert (found.block_rows, found.first_block_rows) == (block_rows, first_rows)

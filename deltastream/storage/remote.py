@@ -6,7 +6,6 @@ import builtins
 import errno
 import os
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from deltastream.engine.ordered import map_ordered
 from deltastream.errors import UnsupportedFeatureError
@@ -36,7 +35,7 @@ class RemoteStorage:
         self._requester = requester
         self._connect = connect
         self._parse = parse
-        self._connections = {_place_of(store): connect(store)}
+        self._connections = {store.place: connect(store)}
 
     @property
     def uri(self) -> str:
@@ -98,13 +97,6 @@ class RemoteStorage:
 
     def _place(self, path: str) -> tuple[Connection, str]:
         store, key = self.find(path)
-        place = _place_of(store)
-        if place not in self._connections:
-            self._connections[place] = self._connect(store)
-        return self._connections[place], key
-
-
-def _place_of(store: Store) -> tuple[object, ...]:
-    """Return what one client reaches: of two accounts, or servers, each may have a container of one name."""
-    host = "" if store.bucket else urlsplit(store.uri).netloc
-    return (store.protocol, store.bucket, host, *store.places)
+        if store.place not in self._connections:
+            self._connections[store.place] = self._connect(store)
+        return self._connections[store.place], key

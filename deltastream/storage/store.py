@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from deltastream.errors import OptionError
 
@@ -53,11 +54,15 @@ class Store:
     credentials: CredentialsCallback | None = field(default=None, repr=False)
 
     @property
-    def places(self) -> list[tuple[str, str]]:
-        """The options that say which server or account the bucket belongs to, sorted. No secret is among them."""
+    def place(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """What tells it from every other: of two servers, or accounts, each may have a container of one name.
+
+        No secret is part of it: options count only where they name an endpoint or an account.
+        """
         texts = {k: v for k, v in self.fsspec_options.items() if type(v) is str}
-        return sorted(
+        options = sorted(
             (name, value)
             for name, value in {**self.options, **texts}.items()
             if name.removesuffix("_url").endswith(_PLACES)
         )
+        return self.protocol, self.bucket or urlsplit(self.uri).netloc, tuple(options)

@@ -15,9 +15,7 @@ def range_key(
 ) -> bytes:
     """Return the key of `byte_range` of the object at the key `path` of the store, `object_nbytes` long by the log.
 
-    `identity` tells it from others that had its place and size.
-
-    No secret is part of it: options count only where they name an endpoint or an account.
+    `identity` tells it from others that had its place and size. No secret is part of it.
     """
-    found = [store.protocol, store.bucket, store.places, path, identity, object_nbytes]
+    found = [*store.place, path, identity, object_nbytes]
     return json.dumps([*found, byte_range.start, byte_range.stop]).encode()

@@ -258,6 +258,11 @@ def test_a_key_tells_everything_but_the_secrets() -> None:
     other = Store("s3", "b", "t", "s3://b/t", {**secret, "aws_endpoint_url": "http://two"})
     account = Store("az", "b", "t", "az://b/t", {"azure_storage_account_name": "one"})
     keys = [key(store), key(other), key(account), key(Store("s3", "c", "t", "s3://c/t", secret))]
+    # fsspec's name of the folder is not part of what its servers call the object.
+    keys += [
+        key(Store("ftp", "", "ftp://u@one/t", "ftp://one/t")),
+        key(Store("ftp", "", "ftp://two/t", "ftp://two/t")),
+    ]
     keys += [key(store, "t/b"), key(store, size=10), key(store, start=1)]
     assert len(set(keys)) == len(keys)
     assert not any(b"s3cret" in found for found in keys)

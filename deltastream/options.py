@@ -44,6 +44,7 @@ __all__ = [
     "REQUEST_NBYTES",
     "SEQUENTIAL_BLOCK_ROWS",
     "SEQUENTIAL_WINDOW_NBYTES",
+    "SLOWEST_NBYTES_PER_S",
     "SLOW_NBYTES_PER_S",
     "SMALL_FILES_NBYTES",
     "STALL_S",
@@ -168,7 +169,11 @@ LEAST_STALL_S = 0.5
 took, in these bounds. The upper one is ten times the slowest hundredth of a store whose median is 30 ms."""
 
 SLOW_NBYTES_PER_S = 256 << 10
-"""The slowest rate that is waited for: 16 requests that share 32 Mbit/s."""
+"""The slowest rate at which an attempt is waited for: 16 requests that share 32 Mbit/s. On a slower line attempts are
+broken off, and fewer are made at once, until they are as fast."""
+
+SLOWEST_NBYTES_PER_S = 16 << 10
+"""The slowest rate of a request, all its attempts together: 2 requests, which are the fewest, that share 256 kbit/s."""
 
 BACKOFF_S = 0.1
 BACKOFF_MAX_S = 4.0

@@ -12,6 +12,7 @@ from deltastream.options import (
     LEAST_STALL_S,
     MAX_ATTEMPTS,
     SLOW_NBYTES_PER_S,
+    SLOWEST_NBYTES_PER_S,
     STALL_S,
 )
 from deltastream.storage.transport import TransientError
@@ -33,13 +34,15 @@ class FaultPolicy:
     least_stall_s: float = LEAST_STALL_S
     """The same, at least, where the store has answered quickly."""
     slow_nbytes_per_s: int = SLOW_NBYTES_PER_S
-    """The slowest rate that is waited for; a body has `stall_s` and its size at this rate."""
+    """The slowest rate at which an attempt is waited for; it has `stall_s`, and what is missing at this rate."""
+    slowest_nbytes_per_s: int = SLOWEST_NBYTES_PER_S
+    """The slowest rate of all attempts together; a request has `give_up_s`, and its size at this rate."""
     backoff_s: float = BACKOFF_S
     """The longest wait before the second attempt, doubled before each later one."""
     backoff_max_s: float = BACKOFF_MAX_S
 
     def __post_init__(self) -> None:
-        for name in ("max_attempts", "slow_nbytes_per_s"):
+        for name in ("max_attempts", "slow_nbytes_per_s", "slowest_nbytes_per_s"):
             if getattr(self, name) < 1:
                 raise OptionError(f"need {name} >= 1, got {getattr(self, name)}")
         for name in ("give_up_s", "stall_s", "least_stall_s", "backoff_s", "backoff_max_s"):
@@ -64,7 +67,7 @@ class Attempts:
         self._stalled_s = self._lost_s = 0.0
         self._nbytes = nbytes
         # A store that drips a byte now and then makes progress for ever.
-        self._ends_s = now_s + policy.give_up_s + nbytes / policy.slow_nbytes_per_s
+        self._ends_s = now_s + policy.give_up_s + nbytes / policy.slowest_nbytes_per_s
 
     @property
     def num_fruitless(self) -> int:
@@ -87,7 +90,7 @@ class Attempts:
         """Note that it is about so many bytes in all; the more there are, the more time they have."""
         more = max(0, nbytes - self._nbytes)
         self._nbytes += more
-        self._ends_s += more / self._policy.slow_nbytes_per_s
+        self._ends_s += more / self._policy.slowest_nbytes_per_s
 
     def waited(self, wait_s: float) -> None:
         """Note how long a request waited until it could be made: that time does not count."""

@@ -15,7 +15,7 @@ from deltastream.engine.loop import run_in_loop
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import ObjectChangedError, StorageError
 from deltastream.log.snapshot import read_snapshot
-from deltastream.storage import Credentials, Storage, StorageAccess, open_storage
+from deltastream.storage import Buffer, Credentials, Storage, StorageAccess, open_storage
 from deltastream.storage.policy import FaultPolicy
 from deltastream.types import ByteRange
 from tests.support.faults.proxy import FaultProxy, run_proxy
@@ -171,6 +171,23 @@ def test_an_object_of_unknown_size_has_the_time_of_its_size(
     assert bytes(ask(storage, lambda storage: storage.read("a b%c"))) == CONTENT
     # Made once: no attempt was broken off.
     assert proxy.statistics().num_requests == 1
+
+
+def test_requests_that_share_a_slow_line_come_in_the_end(
+    pool: DecodePool, filled: ObjectStore, proxy: FaultProxy
+) -> None:
+    """Each has less than the slowest rate at which an attempt is waited for."""
+    proxy.set(Settings(total_nbytes_s=1_500_000))
+    store = filled.via(proxy.port)
+    access = StorageAccess(store.storage_options, transport="fsspec")
+    policy = FaultPolicy(give_up_s=3.0, stall_s=1.5, slow_nbytes_per_s=1_000_000)
+    storage = partial(open_storage, store.uri("faults"), access, pool=pool, policy=policy)
+
+    async def question(storage: Storage) -> list[Buffer]:
+        return list(await storage.read_all(["a b%c"] * 8))
+
+    assert all(bytes(found) == CONTENT for found in ask(storage, question))
+    assert proxy.statistics().num_requests > 8
 
 
 def test_credentials_that_take_their_time_take_none_of_the_requests(

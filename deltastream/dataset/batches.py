@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
@@ -44,6 +45,7 @@ class BatchIterator(EngineIterator[Any, Chunk]):
         self._fill = plan.pad
         self._cursor = cursor
         self._trail = Trail() if plan.provenance else None
+        self._collate: Callable[[Any], Any] | None = None
         order = plan.epoch(cursor.began.epoch, lanes=cursor.lanes)
         needs = partial(consumer_needs, order, cursor.schedule, num_taken=cursor.num_taken)
         self._needs: Needs = needs()
@@ -51,6 +53,10 @@ class BatchIterator(EngineIterator[Any, Chunk]):
         engine = ReadEngine(plan, order, needs(), chunks, options)
         self._cutter = BatchCutter(plan.layout, plan.order.batch_size, engine.buffers.take)
         super().__init__(engine)
+
+    def collate_with(self, function: Callable[[Any], Any]) -> None:
+        """Give what `function` makes of each batch; one that it fails for was not taken."""
+        self._collate = function
 
     def _make(self) -> Any:
         try:
@@ -67,6 +73,12 @@ class BatchIterator(EngineIterator[Any, Chunk]):
         batch = cutter.cut(key, start, stop, fill=self._fill)
         if self._trail is not None:
             batch[PROVENANCE] = self._provenance(self._trail, key, start, stop)
+        if self._collate is not None:
+            try:
+                batch = self._collate(batch)
+            except StopIteration as error:
+                # It would be taken for the end of the epoch.
+                raise RuntimeError("collate_fn raised StopIteration") from error
         self._cursor.take()
         return batch
 

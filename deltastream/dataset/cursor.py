@@ -80,8 +80,11 @@ class _Counted(Iterator[T]):
     def __init__(self, batches: Iterator[T], cursor: Cursor) -> None:
         self._batches = batches
         self._cursor = cursor
+        self._error: Exception | None = None
 
     def __next__(self) -> T:
+        if self._error is not None:
+            raise self._error
         try:
             batch = next(self._batches)
         except StopIteration:
@@ -91,11 +94,14 @@ class _Counted(Iterator[T]):
             # torch raises the error of a worker in a frame that keeps it: a cycle, with torch's iterator in it. Left to
             # the garbage collector, the iterator would wait 5 s for each worker.
             error.__traceback__ = None
+            # Torch would go on with the batches of the other workers: what failed would look as if it had been taken.
+            self._batches = iter(())
+            self._error = error
             raise
         self._cursor.take()
         return batch
 
 
 def count_batches(batches: Iterator[T], cursor: Cursor) -> Iterator[T]:
-    """Return `batches`, counted as they are taken."""
+    """Return `batches`, counted as they are taken, up to the first error."""
     return _Counted(batches, cursor)

@@ -22,11 +22,13 @@ from deltastream import (
     FieldSpec,
     MemoryBudgetError,
     OptionError,
+    TransformError,
     VersionNotFoundError,
     create_pytorch_dataloader,
 )
 from tests.support.loaders import batch_ids, row_ids
 from tests.support.tables import write_numbered
+from tests.support.transforms import ids_but_not_700, not_700
 from tests.support.vectors import numbered_files, write_files_with_vectors
 from tests.support.workers import raises_in_worker
 
@@ -103,6 +105,45 @@ def test_states_of_an_epoch_count_what_was_yielded(table: Path, options: dict[st
     assert one.state_dict()["epoch"] == 1
     next(iter(one))
     assert (one.state_dict()["epoch"], one.state_dict()["next_microbatch"]) == (1, 1)
+
+
+@pytest.mark.parametrize("is_collated", [True, False])
+@pytest.mark.parametrize("options", WORKERS)
+def test_an_error_is_final_and_the_state_stays_before_its_batch(
+    table: Path, options: dict[str, Any], is_collated: bool
+) -> None:
+    fails: dict[str, Any] = {"collate_fn": ids_but_not_700}
+    if not is_collated:
+        fails = {"fields": [FieldSpec("id", transform=not_700)]}
+    fixed = {"batch_size": 32, "lanes": 1, "shuffle": False, **options}
+    one = create_pytorch_dataloader(table, **{"fields": [FieldSpec("id")], **fixed, **fails})
+    taken: list[list[int]] = []
+    batches = iter(one)
+    with raises_in_worker((LookupError, TransformError), match="700"):
+        while True:
+            taken += take(batches, 1)
+    for _ in range(3):
+        with raises_in_worker((LookupError, TransformError), match="700"):
+            next(batches)
+    if is_collated:
+        assert len(taken) == 700 // 32
+    state = one.state_dict()
+    assert (state["epoch"], state["next_microbatch"]) == (0, len(taken))
+    del batches
+    again = create_pytorch_dataloader(table, **{"fields": [FieldSpec("id")], **fixed})
+    again.load_state_dict(state)
+    rows = [row for batch in taken + batch_ids(again) for row in batch]
+    assert rows == list(range(NUM_ROWS))
+
+
+def test_a_collate_fn_that_raises_stop_iteration_is_not_the_end(table: Path) -> None:
+    def collate(rows: Any) -> Any:
+        raise StopIteration
+
+    one = loader(table, collate_fn=collate)
+    with pytest.raises(RuntimeError, match="collate_fn raised StopIteration"):
+        next(iter(one))
+    assert one.state_dict()["next_microbatch"] == 0
 
 
 @pytest.mark.parametrize("options", WORKERS)

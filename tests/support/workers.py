@@ -11,7 +11,9 @@ __all__ = ["raises_in_worker"]
 
 
 @contextmanager
-def raises_in_worker(error: type[BaseException], *, match: str) -> Iterator[None]:
+def raises_in_worker(
+    error: type[BaseException] | tuple[type[BaseException], ...], *, match: str
+) -> Iterator[None]:
     """As `pytest.raises`.
 
     torch raises such an error in a frame that keeps it: a cycle with the iterator in it. Left to the collector, an

@@ -80,12 +80,15 @@ def _filled(
     name: str,
     memory: ColumnMemory,
     context: FileContext,
+    rows: npt.NDArray[np.bool_] | None = None,
 ) -> AnyArray:
+    """`rows`: which of some the column has, for messages; None: all."""
     if column.null_count:
         values = np.full((len(column), *shape), field.fill, field.dtype)
         if column.null_count < len(column):
-            values[validity(column)] = _filled(
-                column.drop_null(), field, shape, name, memory, context
+            present = validity(column)
+            values[present] = _filled(
+                column.drop_null(), field, shape, name, memory, context, present
             )
         return values
     is_list = pa.types.is_list(column.type)
@@ -93,10 +96,12 @@ def _filled(
     offsets = offsets_of(column)
     found = np.diff(offsets)
     if (found != length).any():
-        row = int((found != length).argmax())
+        first = int((found != length).argmax())
+        row = first if rows is None else int(np.flatnonzero(rows)[first])
         raise SchemaError(
-            f"{context}: column {name!r} has {found[row]} values in row {row} of this read, and {length} in the "
-            f"table's first rows: FieldSpec({field.column_name(0)!r}, ragged=True) gives a list, or correct the shape"
+            f"{context}: column {name!r} has {found[first]} values in row {row} of this read, and its field takes "
+            f"{length}, by its shape or the table's first rows: FieldSpec({field.column_name(0)!r}, ragged=True) gives "
+            "a list, or correct the shape"
         )
     start, stop = int(offsets[0]), int(offsets[-1])
     if not is_list:

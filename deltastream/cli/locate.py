@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltastream.cli.access import StorageOptions, Transport, storage_access
-from deltastream.cli.inspection.secrets import hide_in_uri
 from deltastream.cli.text import count, plain, split_names
 from deltastream.errors import OptionError
 from deltastream.options import DEFAULT_SHUFFLE_NBYTES, DEFAULT_SHUFFLE_ROWS
@@ -141,7 +140,7 @@ def _rows(provenance: Provenance) -> list[tuple[int, int, int]]:
 def _document(provenance: Provenance) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "table_uri": hide_in_uri(provenance.table_uri),
+        "table_uri": provenance.table_uri,
         "version": provenance.version,
         "epoch": provenance.epoch,
         "microbatch": provenance.microbatch,
@@ -161,7 +160,7 @@ def _print(provenance: Provenance) -> None:
 
     table = Table(
         title=f"microbatch {provenance.microbatch} of epoch {provenance.epoch}: "
-        f"{count(len(provenance), 'row')} of {plain(hide_in_uri(provenance.table_uri))}, version {provenance.version}",
+        f"{count(len(provenance), 'row')} of {plain(provenance.table_uri)}, version {provenance.version}",
         title_justify="left",
     )
     table.add_column("file", overflow="fold")

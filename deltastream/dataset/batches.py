@@ -13,6 +13,7 @@ from deltastream.dataset.plan import BatchPlan
 from deltastream.dataset.provenance import PROVENANCE, Provenance, TracedBuilder, Trail
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import BufferPool, WindowMemory
+from deltastream.errors import TransformError
 from deltastream.pipeline import (
     EngineIterator,
     LaneKey,
@@ -70,7 +71,14 @@ class BatchIterator(EngineIterator[Any, Chunk]):
             cutter.add(chunk_key, chunk)
             if self._trail is not None:
                 self._trail.add_chunk(chunk_key, chunk)
-        batch = cutter.cut(key, start, stop, fill=self._fill)
+        try:
+            batch = cutter.cut(key, start, stop, fill=self._fill)
+        except TransformError as error:
+            snapshot, cursor = self._plan.snapshot, self._cursor
+            raise TransformError(
+                f"{snapshot.table_uri} version {snapshot.version}, epoch {cursor.began.epoch}, microbatch "
+                f"{cursor.next_microbatch()}: {error}"
+            ) from error.__cause__
         if self._trail is not None:
             batch[PROVENANCE] = self._provenance(self._trail, key, start, stop)
         if self._collate is not None:

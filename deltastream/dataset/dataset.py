@@ -32,6 +32,7 @@ from deltastream.options import (
     DEFAULT_SHUFFLE_NBYTES,
     DEFAULT_SHUFFLE_ROWS,
     OrderOptions,
+    flag,
 )
 from deltastream.pipeline import PipelineStatistics, RowsRequest
 from deltastream.plan import PartitionFilter
@@ -155,7 +156,7 @@ class DeltaDataset(IterableDataset[Any]):
             memory_budget,
             pad=self._topology.pads,
             row_dicts=row_dicts,
-            provenance=provenance,
+            provenance=flag("provenance", provenance),
         )
         if request.rows.columns == ():
             raise OptionError("columns takes a list of one name or more, got none")
@@ -297,7 +298,8 @@ class DeltaDataset(IterableDataset[Any]):
         iterator = self._last() if self._last is not None else None
         if iterator is None:
             raise OptionError(
-                "there is no iterator in this process: workers keep their statistics to themselves"
+                "there is no iterator in this process: ask while one is open (a for loop drops its own when it ends); "
+                "workers keep their statistics to themselves"
             )
         return iterator.statistics()
 

@@ -24,8 +24,10 @@ _RECENT = 8
 
 _EPOCH_BITS = 24
 _EPOCH_MASK = (1 << _EPOCH_BITS) - 1
-_LAST_SEED, _NUM_REPEATS, _BASE, _START, _ASSIGNED, _ASSIGNED_START, _LANES, _PLAN = range(8)
-_NOTES = slice(8, 8 + _RECENT)
+_LAST_SEED, _NUM_REPEATS, _BASE, _START, _ASSIGNED, _ASSIGNED_START, _LANES, _USED_LANES, _PLAN = (
+    range(9)
+)
+_NOTES = slice(9, 9 + _RECENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,21 @@ class EpochCounter:
 
     @property
     def lanes(self) -> int | None:
-        """How many lanes every iteration has; None until the first one has chosen, or a state."""
+        """How many lanes every iteration has, by a state that was loaded; None: by what each one chooses."""
         return int(self._rows()[0, _LANES]) or None
 
     @lanes.setter
     def lanes(self, lanes: int) -> None:
         self._rows()[0, _LANES] = lanes
+
+    @property
+    def used_lanes(self) -> int | None:
+        """How many lanes the latest iteration of any process has; None: there was none."""
+        return int(self._rows()[0, _USED_LANES]) or None
+
+    @used_lanes.setter
+    def used_lanes(self, lanes: int) -> None:
+        self._rows()[0, _USED_LANES] = lanes
 
     @property
     def plan_number(self) -> int:

@@ -34,7 +34,7 @@ def check_lanes(plan: BatchPlan, schedule: Schedule, lanes: int, budget: int) ->
     consumers = schedule.consumer.num_consumers
     open_lanes = lanes // gcd(consumers, lanes)
     needed = open_lanes * plan.window_nbytes
-    if plan.order.shuffle and needed > budget:
+    if plan.order.shuffle and needed > budget and plan.has_window_nbytes:
         raise MemoryBudgetError(
             f"{open_lanes} open lanes of {lanes}, with a shuffle window of {plan.window_nbytes} bytes each, "
             f"need {needed} bytes; the memory budget of this process is {budget}: raise memory_budget, or lower "

@@ -57,7 +57,7 @@ def locate(
             f"an epoch has {plan.num_microbatches} microbatches, counted from 0: there is no number {microbatch}"
         )
     options = ReadOptions(topology.budget(1), topology.threads(1)[0])
-    order = plan.epoch(epoch, lanes=progress.lanes(1))
+    order = plan.epoch(epoch, lanes=progress.used_lanes())
     span = order.microbatch(microbatch)
     key: LaneKey = (span.lane, False)
     trail = Trail()

@@ -33,6 +33,14 @@ class BatchPlan(ReadPlan):
         return self.order.num_microbatches(self.num_rows)
 
     @property
+    def has_window_nbytes(self) -> bool:
+        """Whether `window_nbytes` is no mere upper bound: the files' sizes are those of more columns than are read."""
+        if self.layout.row_nbytes is not None:
+            return True
+        stored = set(self.snapshot.schema.names) - set(self.snapshot.partition_columns)
+        return {(name,) for name in stored} <= set(self.layout.paths)
+
+    @property
     def window_nbytes(self) -> int:
         """About how many bytes a full shuffle window has."""
         return self._window_sizes[1]
@@ -48,10 +56,10 @@ class BatchPlan(ReadPlan):
 
     @property
     def _row_nbytes(self) -> int:
-        """About how many bytes a row has, from the fields' widths or else the files' sizes."""
+        """About how many bytes a row has, from the fields' widths or else the files' sizes, all columns together."""
         width = self.layout.row_nbytes
         if width is None:
-            num_rows = max(1, self.num_rows)
+            num_rows = max(1, int(self.num_records.sum()))
             width = -(-int(self.snapshot.files["nbytes"].to_numpy().sum()) // num_rows)
         return width
 

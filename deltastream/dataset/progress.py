@@ -42,6 +42,8 @@ class Progress:
         self._taken_up: LoaderState | None = None
         self._is_loaded = False
         """Whether a state was loaded that no batch was taken from yet in this process."""
+        self.num_workers = 1
+        """Of the loader that has the dataset, as far as it said so."""
         # A contradiction between ranks and batches is an error here, not in the first epoch.
         self._schedule(topology.consumer(), 0)
 
@@ -113,7 +115,8 @@ class Progress:
             position = self._epochs.begin_in_worker(worker.id, worker.seed - worker.id)
         consumer = self._topology.consumer(worker.num_workers, worker.id)
         schedule = self._schedule(consumer, position.microbatch)
-        self._cursor = Cursor(position, schedule, self._lanes(worker.num_workers))
+        lanes = self._epochs.used_lanes = self._lanes(worker.num_workers)
+        self._cursor = Cursor(position, schedule, lanes)
         self._cursor.num_taken = num_taken
         return self._cursor
 
@@ -136,6 +139,12 @@ class Progress:
     def lanes(self, num_workers: int) -> int:
         """Return how many lanes the iteration at hand has, or else the next one of a loader with `num_workers`."""
         return self._lanes(num_workers) if self._cursor is None else self._cursor.lanes
+
+    def used_lanes(self) -> int:
+        """Return how many lanes the latest iteration had, in whatever process, or else the first one will have."""
+        if self._cursor is not None:
+            return self._cursor.lanes
+        return self._epochs.lanes or self._epochs.used_lanes or self._lanes(self.num_workers)
 
     def worker_state(self, worker: WorkerInfo) -> LoaderState:
         """Return the state of the worker that this is."""
@@ -180,7 +189,8 @@ class Progress:
 
     def _begin(self, position: Position, *, num_workers: int) -> Cursor:
         schedule = self._schedule(self._topology.consumer(), position.microbatch)
-        self._cursor = Cursor(position, schedule, self._lanes(num_workers), on_begin=self._count)
+        lanes = self._epochs.used_lanes = self._lanes(num_workers)
+        self._cursor = Cursor(position, schedule, lanes, on_begin=self._count)
         # torchdata's loader begins an iteration when a state is loaded, and another one if that was of an epoch's end.
         if not self._is_waiting:
             self._count(position)

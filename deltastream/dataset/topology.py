@@ -14,7 +14,7 @@ from deltastream.errors import OptionError
 from deltastream.options import MAX_LANES, flag, whole_number
 from deltastream.plan import Consumer
 
-__all__ = ["Topology", "check_ranks", "resolve_ranks"]
+__all__ = ["Topology", "check_fixed_rank", "check_ranks", "resolve_ranks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,18 @@ class Topology:
         """Return in how many threads each of the workers decodes, and runs transforms."""
         decode = self.decode_threads or max(1, usable_cores() // num_workers)
         return decode, self.transform_threads or decode
+
+
+def check_fixed_rank(use_fixed_rank: bool, rank: int | None, num_ranks: int | None) -> None:
+    """Raise where deltatorch's three arguments contradict each other.
+
+    Raises:
+        OptionError: A rank without `use_fixed_rank`, or that without rank and number.
+    """
+    if not use_fixed_rank and (rank is not None or num_ranks is not None):
+        raise OptionError("rank and num_ranks are used with use_fixed_rank=True only")
+    if use_fixed_rank and (rank is None or num_ranks is None):
+        raise OptionError("use_fixed_rank=True needs rank and num_ranks")
 
 
 def resolve_ranks(rank: int | None, num_ranks: int | None) -> tuple[int, int]:

@@ -27,6 +27,7 @@ class LoopThread:
         self._main: Callable[[], Awaitable[None]] | None = main
         self._error: BaseException | None = None
         self._started = Event()
+        self._ended = Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: anyio.CancelScope | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -59,6 +60,8 @@ class LoopThread:
     def join(self) -> None:
         """Wait for the thread to end."""
         if not self.is_current_thread():
+            # Where Ctrl-C interrupts the thread's own join, Python 3.11 takes it for ended.
+            self._ended.wait()
             self._thread.join()
         if self._error is not None:
             error, self._error = self._error, None
@@ -71,6 +74,7 @@ class LoopThread:
             self._error = error
         finally:
             self._started.set()
+            self._ended.set()
 
     async def _scoped(self) -> None:
         main, self._main = self._main, None

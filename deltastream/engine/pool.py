@@ -40,8 +40,8 @@ class PoolStatistics:
 class DecodePool:
     """Runs blocking functions for coroutines, at most `num_threads` at once, first in first out.
 
-    The threads are daemons: a job that never returns cannot keep the interpreter alive. A job whose waiter is
-    cancelled is skipped if it has not begun; one that runs is left to end, its result dropped.
+    The threads are daemons: without `close`, which waits for them, the interpreter ends though a job runs. A job whose
+    waiter is cancelled is skipped if it has not begun; one that runs is left to end, its result dropped.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from numbers import Integral
 from typing import Any, Literal, ParamSpec
 
 from deltastream.dataset import DeltaDataset
+from deltastream.dataset.topology import check_fixed_rank
 from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.loader.legacy import create_from_length
@@ -145,10 +146,7 @@ def create_pytorch_dataloader(
         StorageError: The table's store did not answer, or refused.
         ReadError: A file that was looked at, for its row count, its first rows or the filter, is missing or damaged.
     """
-    if not use_fixed_rank and (rank is not None or num_ranks is not None):
-        raise OptionError("rank and num_ranks are used with use_fixed_rank=True only")
-    if use_fixed_rank and (rank is None or num_ranks is None):
-        raise OptionError("use_fixed_rank=True needs rank and num_ranks")
+    check_fixed_rank(use_fixed_rank, rank, num_ranks)
     dataset = DeltaDataset(
         path,
         fields,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deltastream.dataset import DeltaDataset
+from deltastream.dataset.topology import check_fixed_rank
 from deltastream.errors import OptionError
 from deltastream.fields import FieldSpec
 from deltastream.loader.loader import DeltaDataLoader
@@ -47,7 +48,8 @@ def create_from_length(
     no such queue.
 
     Raises:
-        OptionError: `src_field`, `target_field` or `batch_size` is missing, or an argument is one of the newer form.
+        OptionError: `src_field`, `target_field` or `batch_size` is missing, an argument is one of the newer form, or
+            those of the rank contradict each other.
     """
     warnings.warn(
         "create_pytorch_dataloader(path, length, src_field=..., target_field=...) is deltatorch's oldest form: use "
@@ -61,6 +63,7 @@ def create_from_length(
         raise OptionError(
             "batch_size=None, single rows, is not supported: give the rows of a batch"
         )
+    check_fixed_rank(use_fixed_rank, rank, num_ranks)
     fields = [
         FieldSpec(src_field, apply_src_numpy_shape, load_pil, transform, _SOURCE),
         FieldSpec(target_field, transform=target_transform, target_name=_TARGET),
@@ -71,8 +74,8 @@ def create_from_length(
         batch_size=batch_size,
         shuffle=shuffle,
         drop_last=drop_last,
-        rank=rank if use_fixed_rank else None,
-        num_ranks=num_ranks if use_fixed_rank else None,
+        rank=rank,
+        num_ranks=num_ranks,
         row_dicts=collate_fn is not None,
     )
     collate = _pair if collate_fn is None else functools.partial(_collate_pairs, collate_fn)

@@ -71,6 +71,7 @@ class DeltaDataLoader(DataLoader[Any]):
         # torch forbids to set these after __init__, because its samplers would not follow; there are none here.
         self.__dict__["batch_size"] = dataset.batch_size
         self.__dict__["drop_last"] = dataset.drop_last
+        dataset.progress.num_workers = max(1, num_workers)
 
     def __iter__(self) -> Any:
         """Start the next epoch, or what is left of the one that a state is in."""

@@ -39,6 +39,7 @@ class FetchAhead:
         self.file_nbytes = file_nbytes
         self._nbytes = 0
         self._has_room = anyio.Event()
+        self._is_stopped = False
 
     def __repr__(self) -> str:
         return f"<FetchAhead, {self._nbytes} bytes>"
@@ -71,7 +72,9 @@ class FetchAhead:
         *,
         afresh: bool = False,
     ) -> None:
-        """Begin to fetch; `on_arrived(fetched by file, first failure)` is called on the loop, once."""
+        """Begin to fetch; `on_arrived(fetched by file, first failure)` is called on the loop, once; stopped, never."""
+        if self._is_stopped:
+            return
         self._nbytes += job.nbytes
         fetched: dict[int, Fetched | None] = {}
         failures: list[Exception] = []
@@ -92,6 +95,10 @@ class FetchAhead:
 
         for file in job.ranges:
             tasks.start_soon(fetch, file)
+
+    def stop(self) -> None:
+        """Fetch nothing more: the tasks are at their end, while jobs in the pool may not be."""
+        self._is_stopped = True
 
     def decoded(self, job: JobFetch) -> None:
         """Note that a job's bytes are gone."""

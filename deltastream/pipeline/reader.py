@@ -90,6 +90,8 @@ class Reader(Generic[C]):
         except BaseExceptionGroup as group:
             self._channel.close(_first(group))
         finally:
+            if self._ahead is not None:
+                self._ahead.stop()
             self._slots.clear()
             self._channel.close(ReadError("the reader was cancelled"))
 

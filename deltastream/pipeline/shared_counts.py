@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from hashlib import blake2b
 from typing import Protocol
 
+import anyio
 import numpy as np
 import numpy.typing as npt
 
 from deltastream.engine.pool import DecodePool
+from deltastream.errors import OptionError
 from deltastream.options import FILTER_COUNT_TIMEOUT_S
 from deltastream.pipeline.filtering import count_dropped
 from deltastream.pipeline.selector import Selector
 from deltastream.types import Snapshot
 
 __all__ = ["RankStore", "count_dropped_once"]
+
+_MAX_DELAY_S = 0.05
+_WARN_AFTER_S = 60.0
+_WAITED_FOR = (
+    "for rank 0 to count the rows of the filter: all ranks must make the same loader. One that only some of them make "
+    "needs rank and num_ranks of its own (use_fixed_rank=True, rank=0, num_ranks=1)"
+)
 
 
 class RankStore(Protocol):
@@ -33,9 +43,6 @@ class RankStore(Protocol):
     def publish_failure(self, key: str, error: Exception) -> None:
         """Let the others fail as this rank did."""
 
-    def wait(self, key: str, *, timeout_s: float) -> bytes:
-        """Wait for what rank 0 publishes."""
-
 
 async def count_dropped_once(
     selector: Selector,
@@ -53,11 +60,9 @@ async def count_dropped_once(
         OptionError: Rank 0 did not count in time.
     """
     key = _key(snapshot, files, condition)
-    counts: bytes | None
-    if not store.is_first:
-        counts = await pool.run(store.wait, key, timeout_s=FILTER_COUNT_TIMEOUT_S)
-    else:
-        counts = await pool.run(store.find, key)
+    counts = await pool.run(store.find, key)
+    if counts is None and not store.is_first:
+        counts = await _wait(store, key, pool)
     if counts is None:
         try:
             found = await count_dropped(selector, files, pool)
@@ -66,6 +71,21 @@ async def count_dropped_once(
             raise
         counts = await pool.run(store.publish, key, found.astype("<i8").tobytes())
     return np.frombuffer(counts, "<i8").astype(np.int64)
+
+
+async def _wait(store: RankStore, key: str, pool: DecodePool) -> bytes:
+    # Not in one call: what is cancelled, by Ctrl-C for instance, would have to wait for its end.
+    start_s, delay_s, has_warned = anyio.current_time(), 0.001, False
+    while (counts := await pool.run(store.find, key)) is None:
+        waited_s = anyio.current_time() - start_s
+        if waited_s > FILTER_COUNT_TIMEOUT_S:
+            raise OptionError(f"this rank waited {waited_s:.0f} s {_WAITED_FOR}")
+        if waited_s > _WARN_AFTER_S and not has_warned:
+            has_warned = True
+            warnings.warn(f"this rank has waited {waited_s:.0f} s {_WAITED_FOR}", stacklevel=1)
+        await anyio.sleep(delay_s)
+        delay_s = min(2 * delay_s, _MAX_DELAY_S)
+    return counts
 
 
 def _key(snapshot: Snapshot, files: npt.NDArray[np.int64], condition: object) -> str:

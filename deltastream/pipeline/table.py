@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -67,6 +68,8 @@ class RowsRequest:
             object.__setattr__(self, "columns", _names(self.columns))
         if self.partition_filter is not None:
             object.__setattr__(self, "partition_filter", settle_filter(self.partition_filter))
+        if isinstance(self.filter, list | tuple):
+            object.__setattr__(self, "filter", deepcopy(self.filter))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["cause_of", "without_secrets", "without_user"]
 
-_USER = re.compile(r"(?<=://)[^/?#@\s'\"]*@")
+_USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
 _QUERY = re.compile(r"(?<!<)\?[^\s'\"<>)]+")
 _HEADER = re.compile(r"(?i)\b(authorization|x-amz-security-token|cookie)(['\"]?\s*[:=]\s*).*")
 

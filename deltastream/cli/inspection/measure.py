@@ -28,7 +28,7 @@ from deltastream.cli.inspection.model import (
     Statistics,
 )
 from deltastream.cli.inspection.partitions import measure_partitions
-from deltastream.cli.inspection.secrets import hide_in_uri, hide_secrets
+from deltastream.cli.inspection.secrets import hide_secrets
 from deltastream.types import Snapshot
 
 __all__ = ["SMALL_NBYTES", "measure", "statistics_paths"]
@@ -67,7 +67,7 @@ def measure(snapshot: Snapshot, footers: Footers | None = None) -> Inspection:
     num_uncounted = int((physical < 0).sum())
     live = None if num_uncounted else physical - deleted
     return Inspection(
-        table_uri=hide_in_uri(snapshot.table_uri),
+        table_uri=snapshot.table_uri,
         version=snapshot.version,
         table_id=snapshot.table_id,
         protocol=_protocol(snapshot),

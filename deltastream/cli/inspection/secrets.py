@@ -15,7 +15,7 @@ _SECRET_KEY = re.compile(
     r"|(?:access|account|api|encryption|shared)[._-]?key|\bsas\b",
     re.IGNORECASE,
 )
-_USER = re.compile(r"(?<=://)[^/?#@\s]*@")
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _QUERY = re.compile(r"\?\S*")
 
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pt
 
-from deltastream.cli.inspection.secrets import hide_in_uri
 from deltastream.cli.planning.advise import advise
 from deltastream.cli.planning.model import (
     Asked,
@@ -72,7 +71,7 @@ def measure_plan(facts: TableFacts, asked: Asked) -> RunPlan:
         shuffle=asked.shuffle,
     )
     plan = RunPlan(
-        table_uri=hide_in_uri(snapshot.table_uri),
+        table_uri=snapshot.table_uri,
         version=snapshot.version,
         table_id=snapshot.table_id,
         asked=asked,

@@ -6,6 +6,7 @@ import os
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ from deltastream.fetch.coalesce import few_ranges
 from deltastream.options import INSPECTED_FOOTERS
 from deltastream.pipeline import FoundFiles, RowsRequest, find_files
 from deltastream.storage import StorageAccess, open_storage
-from deltastream.types import ByteRange
 
 __all__ = ["FileFacts", "TableFacts", "read_facts"]
 
@@ -71,7 +71,8 @@ def read_facts(
                 partition = frozenset(snapshot.partition_columns) & frozenset(found.schema.names)
                 wanted = Projection(found.schema, partition, column_mapping=snapshot.column_mapping)
                 files = choose_files(snapshot.files.num_rows, INSPECTED_FOOTERS)
-                looked = await look_at_footers(snapshot, storage, files, wanted, _look, pool=pool)
+                look = partial(_look, snapshot.files["nbytes"].to_numpy())
+                looked = await look_at_footers(snapshot, storage, files, wanted, look, pool=pool)
                 return TableFacts(
                     found,
                     tuple(one for one in looked if isinstance(one, FileFacts)),
@@ -84,8 +85,11 @@ def read_facts(
     return run_in_loop(read)
 
 
-def _look(file: int, footer: Footer) -> FileFacts:
-    chunks = [_chunks(footer, group) for group in range(footer.metadata.num_row_groups)]
+def _look(nbytes: npt.NDArray[np.int64], file: int, footer: Footer) -> FileFacts:
+    chunks = [
+        footer.chunk_ranges(group, file_nbytes=int(nbytes[file]))
+        for group in range(footer.metadata.num_row_groups)
+    ]
     return FileFacts(
         file,
         footer.sizes.num_rows,
@@ -93,17 +97,3 @@ def _look(file: int, footer: Footer) -> FileFacts:
         np.array([sum(one.stop - one.start for one in group) for group in chunks], np.int64),
         np.array([len(few_ranges(group)) for group in chunks], np.int64),
     )
-
-
-def _chunks(footer: Footer, row_group: int) -> list[ByteRange]:
-    metadata = footer.metadata.row_group(row_group)
-    found = []
-    for leaf in footer.columns.leaves:
-        chunk = metadata.column(leaf)
-        start = chunk.data_page_offset
-        # parquet.thrift, ColumnMetaData: the dictionary page lies before the data pages; some writers say 0 for none.
-        if chunk.dictionary_page_offset:
-            start = min(start, chunk.dictionary_page_offset)
-        if chunk.total_compressed_size > 0:
-            found.append(ByteRange(start, start + chunk.total_compressed_size))
-    return found

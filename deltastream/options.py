@@ -226,6 +226,8 @@ class OrderOptions:
     """Rows of a lane's first block, if it is to be smaller than the others."""
     sequential_nbytes: int = 0
     """Bytes of a window without shuffle, at most, but for a row group that has more; 0: each one is a window."""
+    sequential_rows: int = DEFAULT_SHUFFLE_ROWS
+    """Rows of such a window, likewise."""
 
     def __post_init__(self) -> None:
         for name in ("shuffle", "drop_last"):

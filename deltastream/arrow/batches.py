@@ -74,6 +74,7 @@ class _RowsBuilder:
 
 class _ArrowChunks:
     holds_decoded = False
+    row_nbytes = 0
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema

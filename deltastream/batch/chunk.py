@@ -19,6 +19,7 @@ from deltastream.batch.place import Placement, placement
 from deltastream.batch.ragged import RaggedRows, RaggedWindow
 from deltastream.batch.rows import RowNumbers, row_values
 from deltastream.batch.stack import Stack
+from deltastream.batch.weigh import objects_nbytes
 from deltastream.engine.budget import Charge
 from deltastream.engine.buffers import ColumnMemory, WindowMemory
 from deltastream.predicate import take_path
@@ -39,7 +40,7 @@ class Chunk:
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays.values())
+        return self.charge.nbytes + sum(array.nbytes for array in self.arrays.values())
 
 
 class ChunkBuilder:
@@ -59,6 +60,7 @@ class ChunkBuilder:
         memory: WindowMemory,
         transform_slots: BoundedSemaphore,
         stopped: Event,
+        on_finished: Callable[[Chunk], object] = lambda _: None,
     ) -> None:
         """`positions()` gives, for each row to be added, in order, the row of the window that it becomes.
 
@@ -76,10 +78,13 @@ class ChunkBuilder:
         self._kept = ColumnMemory(memory, keeps=True)
         self._transform_slots = transform_slots
         self._stopped = stopped
+        self._on_finished = on_finished
         self._lock = Lock()
         self._arrays: dict[str, AnyArray | RaggedRows] = {}
         self._ragged: dict[str, RaggedWindow] = {}
         self._is_allocated = False
+        self._objects_nbytes: dict[tuple[str, int], int] = {}
+        """Of the Python objects of a field, by its name and the first of some rows."""
 
     def add(
         self,
@@ -107,6 +112,9 @@ class ChunkBuilder:
                     continue
                 arrays = [columns[name] for name in read.columns]
                 for name, made in self._convert(read, arrays, memory, context, row_numbers):
+                    if isinstance(made, np.ndarray) and made.dtype == np.object_:
+                        nbytes = objects_nbytes(made, _num_distinct(arrays[0]))
+                        self._objects_nbytes[name, rows.start] = nbytes
                     self._put(read, name, made, places, stacks)
 
     def _convert(
@@ -145,7 +153,7 @@ class ChunkBuilder:
         if stack is None:
             target = self._arrays[name]
             assert isinstance(target, np.ndarray)
-            stack = stacks[name] = Stack(target, places, self._memory.scratch)
+            stack = stacks[name] = Stack(target, places, self._memory.take)
         assert isinstance(values, np.ndarray)
         stack.put(read.index, values)
 
@@ -164,13 +172,15 @@ class ChunkBuilder:
 
     def finish(self, *, num_rows: int | None = None) -> Chunk:
         """Return the window's rows, or the first `num_rows` of one in file order, once they were added."""
-        self._memory.settle(has_objects=self._layout.has_objects)
+        self._memory.settle(sum(self._objects_nbytes.values()))
         self._allocate()
         self._arrays |= {name: window.rows() for name, window in self._ragged.items()}
         names = [name for field in self._layout.fields for name in field.names]
         ordered = {name: self._arrays[name] for name in names}
         if num_rows is None:
-            return Chunk(self._start, self._stop, ordered, self._memory.rest)
+            chunk = Chunk(self._start, self._stop, ordered, self._memory.rest)
+            self._on_finished(chunk)
+            return chunk
         first = {name: array[:num_rows] for name, array in ordered.items()}
         return Chunk(self._start, self._start + num_rows, first, self._memory.rest)
 
@@ -194,3 +204,7 @@ class ChunkBuilder:
     @property
     def _num_rows(self) -> int:
         return self._stop - self._start
+
+
+def _num_distinct(column: pa.Array) -> int | None:
+    return len(column.dictionary) if pa.types.is_dictionary(column.type) else None

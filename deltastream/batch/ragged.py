@@ -14,7 +14,8 @@ from deltastream.batch.allocate import AnyArray
 __all__ = ["RaggedRows", "RaggedWindow", "offsets_of_lengths"]
 
 _BLOCK_ROWS = 2048
-"""Rows gathered at a time: the indexes of their values, 8 bytes each, stay in the cache."""
+_BLOCK_VALUES = 1 << 18
+"""Rows and values gathered at a time, unless a row has more: the indexes of values take 8 bytes each, several times."""
 
 Take = Callable[[int], npt.NDArray[np.uint8]]
 
@@ -107,10 +108,17 @@ class RaggedWindow:
         nbytes = int(offsets[-1]) * like.dtype.itemsize * prod(shape)
         values = self._take(nbytes)[:nbytes].view(like.dtype).reshape(-1, *shape)
         for positions, rows in self._parts:
-            for start in range(0, len(rows), _BLOCK_ROWS):
-                block = rows[start : start + _BLOCK_ROWS]
-                starts = offsets[positions[start : start + _BLOCK_ROWS]]
-                values[_spread(starts, block.offsets - block.offsets[0])] = block.own_values
+            start = 0
+            while start < len(rows):
+                last = int(np.searchsorted(rows.offsets, rows.offsets[start] + _BLOCK_VALUES))
+                stop = max(start + 1, min(start + _BLOCK_ROWS, last))
+                block = rows[start:stop]
+                starts = offsets[positions[start:stop]]
+                if stop == start + 1:
+                    values[starts[0] : starts[0] + len(block.own_values)] = block.own_values
+                else:
+                    values[_spread(starts, block.offsets - block.offsets[0])] = block.own_values
+                start = stop
         return RaggedRows(values, offsets)
 
 

@@ -118,6 +118,12 @@ class _BatchChunks:
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
         self._stopped = Event()
+        self.row_nbytes = layout.row_nbytes or 0
+
+    def _finished(self, chunk: Chunk) -> None:
+        """Learn from a window what objects weigh in the next ones, of which their footers say little."""
+        num_rows = max(1, chunk.stop - chunk.start)
+        self.row_nbytes = max(self.row_nbytes, chunk.charge.nbytes // num_rows)
 
     def begin(
         self, window: Window, charge: Charge, buffers: BufferPool
@@ -127,9 +133,10 @@ class _BatchChunks:
             window.positions if self._is_shuffled else None,
             start=window.start,
             stop=window.stop,
-            memory=WindowMemory(buffers, charge, window.nbytes),
+            memory=WindowMemory(buffers, charge),
             transform_slots=self._transform_slots,
             stopped=self._stopped,
+            on_finished=self._finished,
         )
         return TracedBuilder(builder, window) if self._is_traced else builder
 

@@ -25,6 +25,7 @@ class _Builder(OriginBuilder):
 
 class _OriginChunks:
     holds_decoded = False
+    row_nbytes = 0
 
     def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> _Builder:
         return _Builder(window, charge)

@@ -58,7 +58,9 @@ def plan_batches(request: BatchRequest) -> BatchPlan:
     if layout.row_nbytes is not None:
         # Values of varying size stay where they were decoded: to put them together would be one more copy.
         nbytes = min(SEQUENTIAL_WINDOW_NBYTES, request.memory_budget // WINDOWS_IN_BUDGET)
-        order = replace(order, sequential_nbytes=nbytes)
+        # Columns that a file lacks, and wider dtypes, are no part of what its footer says.
+        num_rows = max(1, nbytes // max(1, layout.row_nbytes))
+        order = replace(order, sequential_nbytes=nbytes, sequential_rows=num_rows)
     return BatchPlan(
         rows.snapshot,
         rows.num_records,

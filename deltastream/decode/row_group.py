@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow._parquet import ParquetReader
 
 from deltastream.decode.file_columns import FilePart
@@ -146,9 +147,16 @@ def _dictionaries(footer: Footer, row_group: int) -> list[str]:
     found = []
     for leaf, path in footer.columns.dictionary_leaves.items():
         chunk = chunks.column(leaf)
-        if (
-            chunk.has_dictionary_page
-            and chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
+        if chunk.has_dictionary_page and (
+            chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
+            or _has_few_values(chunk)
         ):
             found.append(path)
     return found
+
+
+def _has_few_values(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether so few bits make an index that each entry of the dictionary stands for two values, on average."""
+    indexes = chunk.total_compressed_size - (chunk.data_page_offset - chunk.dictionary_page_offset)
+    num_bits = 8 * max(0, indexes) / max(1, chunk.num_values)
+    return bool(2 ** min(num_bits, 62) < chunk.num_values / 2)

@@ -46,6 +46,12 @@ class Charge:
             self._changes.append(-nbytes)
             self._wake()
 
+    def change_to(self, nbytes: int) -> None:
+        """Make it `nbytes`, for they are known now; more are counted without waiting. One thread at a time."""
+        self._changes.append(nbytes - self.nbytes)
+        self.nbytes = nbytes
+        self._wake()
+
     def release(self) -> None:
         """Give all of it back; from any thread, also from a finalizer."""
         self.reduce(self.nbytes)

@@ -168,20 +168,16 @@ class WindowMemory:
     The charge was an estimate, made when the window was admitted; what is left of it is `rest`.
     """
 
-    def __init__(self, pool: BufferPool, charge: Charge, nbytes: int) -> None:
-        """`nbytes`: the part of the charge that is for the finished window; the rest is for decoding it."""
+    def __init__(self, pool: BufferPool, charge: Charge) -> None:
         self._pool = pool
-        self._nbytes = nbytes
-        self._taken_nbytes = 0
         self._adopted_nbytes = 0
         self._adopted = _Charged()
         self._lock = Lock()
         self.rest = charge
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return a buffer of the pool, paid from the window's charge."""
+        """Return a buffer of the pool, for the window or for decoding it, paid from the window's charge."""
         with self._lock:
-            self._taken_nbytes += nbytes
             self.rest.reduce(nbytes)
         return self._pool.take(nbytes)
 
@@ -194,20 +190,12 @@ class WindowMemory:
             self._adopted_nbytes += nbytes
         return np.asarray(_Lease(address, nbytes, (owner, self._adopted)))
 
-    def scratch(self, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return a buffer of the pool for use while decoding, paid from the window's charge too."""
-        with self._lock:
-            self.rest.reduce(nbytes)
-        return self._pool.take(nbytes)
-
-    def settle(self, *, has_objects: bool) -> None:
-        """Give back what decoding needed; what stays is for Python objects, as far as they are not counted here."""
+    def settle(self, objects_nbytes: int) -> None:
+        """Give back what decoding needed; what stays is for Python objects."""
         # From here on the arrays alone hold what was adopted.
         adopted, self._adopted = self._adopted, _Charged()
         adopted.charge = self._pool.charge(self._adopted_nbytes)
-        counted = self._taken_nbytes + self._adopted_nbytes
-        objects_nbytes = max(0, self._nbytes - counted) if has_objects else 0
-        self.rest.reduce(self.rest.nbytes - objects_nbytes)
+        self.rest.change_to(objects_nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +208,7 @@ class ColumnMemory:
 
     def take(self, nbytes: int) -> npt.NDArray[np.uint8]:
         """Return a buffer for values that have to be made."""
-        return self.window.take(nbytes) if self.keeps else self.window.scratch(nbytes)
+        return self.window.take(nbytes)
 
     def adopt(self, address: int, nbytes: int, owner: object) -> npt.NDArray[np.uint8]:
         """Return a writable array over foreign memory that is kept in any case, as Python objects refer to it."""

@@ -97,7 +97,10 @@ class Channel(Generic[T]):
             self._queue.put(self._end)
 
     def drain(self) -> None:
-        """Drop what was not received; the end stays. Called when nobody sends any more."""
+        """Drop what was not received, and forget whom to call; the end stays. Called when nobody sends any more."""
+        self._call_soon = lambda callback: None
+        self._on_empty = lambda: None
+        self._on_room = None
         while True:
             try:
                 self._queue.get_nowait()

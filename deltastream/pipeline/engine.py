@@ -114,7 +114,8 @@ class ReadEngine(Generic[C]):
             self.buffers.close()
             self.budget.close()
             self.loop = None
-            _release_memory(self.budget)
+            nbytes = self.channel.statistics().nbytes + self.reader.footers_nbytes
+            _release_memory(self.budget, nbytes)
 
     def statistics(self, num_batches: int) -> PipelineStatistics:
         return PipelineStatistics(
@@ -138,7 +139,10 @@ class ReadEngine(Generic[C]):
         self.buffers.trim(max_idle_nbytes)
 
 
-def _release_memory(budget: ByteBudget) -> None:
-    """Give back what allocators keep, but after a small epoch, for which new pages cost more than they weigh."""
-    if budget.statistics().peak_nbytes > KEPT_BUFFERS_NBYTES:
+def _release_memory(budget: ByteBudget, nbytes: int = 0) -> None:
+    """Give back what allocators keep, but after a small epoch, for which new pages cost more than they weigh.
+
+    `nbytes`: what went through it beside the budget.
+    """
+    if max(nbytes, budget.statistics().peak_nbytes) > KEPT_BUFFERS_NBYTES:
         release_unused_memory()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from deltastream.decode import Footer
 from deltastream.options import FOOTER_CACHE_NBYTES
 
-__all__ = ["FooterCache"]
+__all__ = ["FooterCache", "footer_nbytes"]
 
-_CHUNK_NBYTES = 1024
+_CHUNK_NBYTES = 1400
 """About what a column chunk's metadata takes."""
 _DROPPED_NBYTES = 8
 """At most what a dropped row takes in a bitmap."""
@@ -35,9 +35,14 @@ class FooterCache:
         return self._footers.get(file)
 
     def put(self, file: int, footer: Footer) -> None:
-        chunks = footer.metadata.num_row_groups * footer.metadata.num_columns
-        dropped = 0 if footer.selection is None else footer.selection.num_dropped
-        nbytes = chunks * _CHUNK_NBYTES + dropped * _DROPPED_NBYTES
+        nbytes = footer_nbytes(footer)
         if self._nbytes + nbytes <= FOOTER_CACHE_NBYTES and file not in self._footers:
             self._nbytes += nbytes
             self._footers[file] = footer
+
+
+def footer_nbytes(footer: Footer) -> int:
+    """Return about how many bytes a footer takes, with the rows that live."""
+    chunks: int = footer.metadata.num_row_groups * footer.metadata.num_columns
+    dropped = 0 if footer.selection is None else footer.selection.num_dropped
+    return chunks * _CHUNK_NBYTES + dropped * _DROPPED_NBYTES

@@ -8,6 +8,7 @@ from deltastream.decode import Footer, read_footer
 from deltastream.engine.pool import DecodePool
 from deltastream.errors import FileCorruptError
 from deltastream.fetch import DataFiles, Fetched
+from deltastream.pipeline.footer_cache import footer_nbytes
 from deltastream.pipeline.plan import ReadPlan
 from deltastream.pipeline.selector import Prepared, Selector
 from deltastream.pipeline.tails import fetch_tails
@@ -26,7 +27,7 @@ class FooterSource:
         self._files = files
         self._selector = selector
         self._pool = pool
-        self.num_read = 0
+        self.num_read = self.nbytes_read = 0
 
     async def read(self, files: Sequence[int], *, afresh: bool = False) -> list[Footer]:
         """Return the footers of `files`, in order, in one job where they were not kept.
@@ -47,6 +48,7 @@ class FooterSource:
             )
             found.update(zip(new, read, strict=True))
             self.num_read += len(new)
+            self.nbytes_read += sum(map(footer_nbytes, read))
         return [found[file] for file in files]
 
     def _footer(self, file: int, prepared: Prepared, tail: Fetched | None) -> Footer:

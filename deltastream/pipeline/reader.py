@@ -100,6 +100,11 @@ class Reader(Generic[C]):
         """Footers that were read."""
         return self._footers.num_read if self._footers is not None else 0
 
+    @property
+    def footers_nbytes(self) -> int:
+        """About how many bytes the footers took that were read."""
+        return self._footers.nbytes_read if self._footers is not None else 0
+
     def fetch_statistics(self) -> FetchStatistics:
         """Return what was fetched so far; callable from any thread."""
         return self._fetched()
@@ -148,8 +153,10 @@ class Reader(Generic[C]):
         A row group that keeps all its rows, and is alone in its window, is not copied without shuffle: its memory
         becomes the window.
         """
+        # What a footer says of values that a dictionary holds, or that become objects, may be a small part of them.
+        nbytes = max(read.window.nbytes, read.window.num_rows * self._chunks.row_nbytes)
         if self._chunks.holds_decoded:
-            return 2 * read.window.nbytes
+            return 2 * nbytes
         is_copied = self._order.options.shuffle or len(read.window.slices) > 1
         copied = [
             int(read.footers[part.file].decoded.nbytes[part.row_group])
@@ -157,7 +164,7 @@ class Reader(Generic[C]):
             else part.nbytes * is_copied
             for part in read.window.slices
         ]
-        return read.window.nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
+        return nbytes + sum(sorted(copied, reverse=True)[: self._pool.num_threads])
 
     async def _wait_for_threads(self) -> None:
         """Wait while enough row groups are waiting for the decode threads; then until few are.

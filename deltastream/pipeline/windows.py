@@ -59,6 +59,11 @@ class WindowChunks(Protocol[C_co]):
         """Whether what was decoded is held, beside the finished rows, until a window's last row group has come."""
         ...
 
+    @property
+    def row_nbytes(self) -> int:
+        """About how many bytes a finished row has, at least, as far as that is known yet."""
+        ...
+
     def begin(self, window: Window, charge: Charge, buffers: BufferPool) -> WindowBuilder[C_co]:
         """Begin a window, whose estimated bytes `charge` holds; the builder gives back what it doesn't need."""
         ...

@@ -67,8 +67,8 @@ def plan_windows(
 
     `sizes` has the row groups of each of the block's files. With shuffle the row groups are permuted, and a window
     is closed before it would exceed `shuffle_rows` rows or `shuffle_nbytes` bytes; a row group larger than that is
-    a window alone. Without, it is closed before it would exceed `sequential_nbytes` (0: after each row group), and the
-    lane's first after one row group: the first batch waits for no more.
+    a window alone. Without, it is closed before it would exceed `sequential_rows` or `sequential_nbytes` (0: after each
+    row group), and the lane's first after one row group: the first batch waits for no more.
     """
     slices = [part for span in block.spans for part in slice_file(span, sizes[span.file])]
     if not options.shuffle:
@@ -76,7 +76,9 @@ def plan_windows(
             # Also one of no bytes: none of its columns is in the file.
             return list(_number(block, ([part] for part in slices), key=None))
         alone = slices[:1] if block.start == 0 else []
-        groups = _close_windows(slices[len(alone) :], block.stop, options.sequential_nbytes)
+        groups = _close_windows(
+            slices[len(alone) :], options.sequential_rows, options.sequential_nbytes
+        )
         return list(_number(block, [alone, *groups] if alone else groups, key=None))
     key = (options.seed, epoch, block.lane, block.index)
     order = permutation(len(slices), *key)

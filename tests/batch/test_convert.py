@@ -206,7 +206,10 @@ def test_values_of_one_length_are_views_of_the_decoded_memory() -> None:
 def test_a_value_of_another_length_is_an_error_that_says_what_to_do(
     type_: pa.DataType, sample: list[Any], column: list[Any], found: int, row: int
 ) -> None:
-    message = WHERE + rf"column 'x' has {found} values in row {row} of this read, and its field takes 2, by"
+    message = (
+        WHERE
+        + rf"column 'x' has {found} values in row {row} of this read, and its field takes 2, by"
+    )
     with pytest.raises(SchemaError, match=message) as caught:
         converted(sliced(column, type_, before=sample, after=[]), field_of(type_, sample))
     assert "FieldSpec('x', ragged=True)" in str(caught.value)

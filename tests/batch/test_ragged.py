@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from threading import Thread
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltastream.batch import ragged as batch_ragged
 from deltastream.batch.ragged import RaggedRows, RaggedWindow, offsets_of_lengths
 from tests.support.columns import window_memory
 
@@ -54,6 +56,14 @@ def test_parts_are_put_together_in_their_order(parts: list[list[list[int]]]) -> 
     assert lists_of(joined) == [row for part in parts for row in part]
 
 
+@pytest.fixture(params=[1, 5, 1 << 18])
+def block_values(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_ragged, "_BLOCK_VALUES", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("block_values")
 @pytest.mark.parametrize("width", [0, 3])
 @given(st.lists(LISTS.filter(len), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_a_window_has_every_row_in_its_place_whatever_part_comes_first(

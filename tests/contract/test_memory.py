@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +217,58 @@ def test_a_budget_of_a_byte_reads_a_window_at_a_time(table: Path) -> None:
     assert statistics.budget.num_forced == 16
     # The batches' own, one not given back yet, one that waits and one that is decoded.
     assert statistics.budget.peak_nbytes <= 4 * 5000 * 8
+
+
+def test_objects_count_as_what_they_are(tmp_path: Path) -> None:
+    """200 bytes of Python objects in a row whose file has 8, and a consumer that is slow."""
+    rows = [[row, row + 1] for row in range(FILE_ROWS)]
+    part = pa.table({"pair": pa.array(rows, pa.list_(pa.int32()))})
+    root = write_files(tmp_path / "table", [part] * NUM_FILES, row_group_rows=500)
+    budget = 1_000_000
+    loader = create_pytorch_dataloader(
+        root, batch_size=100, memory_budget=budget, lanes=1, decode_threads=1, collate_fn=len
+    )
+    batches = iter(loader)
+    peak = num_rows = 0
+    for length in batches:
+        num_rows += length
+        time.sleep(0.0005)
+        used = loader.statistics().budget.used_nbytes
+        peak = max(peak, used)
+    assert num_rows == NUM_ROWS
+    assert budget / 2 < peak < 2 * budget
+
+
+def test_columns_that_no_file_has_count(tmp_path: Path) -> None:
+    parts = [pa.table({"id": np.arange(n * 1000, (n + 1) * 1000)}) for n in range(20)]
+    late = pa.table({"id": [20_000], **{f"late_{i}": [0.0] for i in range(50)}})
+    root = write_files(tmp_path / "table", parts)
+    deltalake.write_deltalake(root, late, mode="append", schema_mode="merge")
+    names = [f"late_{i}" for i in range(50)]
+    data = DeltaDataset(
+        root,
+        [FieldSpec("id"), FieldSpec(names, target_name="late", fill_null=0.0)],
+        batch_size=100,
+        memory_budget=2_000_000,
+    )
+    batches = iter(data)
+    peak = 0
+    for _ in batches:
+        time.sleep(0.001)
+        peak = max(peak, batches.statistics().budget.used_nbytes)
+    # Not less than it is: 408 bytes a row.
+    assert peak <= 2_000_000 + 2 * 1000 * 408
+
+
+def test_a_dropped_dataset_leaves_no_buffers_to_the_garbage_collector(table: Path) -> None:
+    data = DeltaDataset(table, fields("id", "x"), batch_size=100, shuffle=True)
+    kept = weakref.ref(data.progress.plan.buffers)
+    gc.collect()
+    gc.disable()
+    try:
+        next(iter(data))
+        deque(data, maxlen=0)
+        del data
+        assert kept() is None
+    finally:
+        gc.enable()

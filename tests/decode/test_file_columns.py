@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -323,3 +324,18 @@ def test_text_is_decoded_as_a_dictionary_where_it_was_asked_for_and_only_there()
     columns = decode_row_group(source, footer, 0, {}, rows=range(9), context=CONTEXT)
     assert [pa.types.is_dictionary(columns[name].type) for name in "abc"] == [True, False, False]
     assert {value for column in columns.values() for value in column.to_pylist()} == {"x"}
+
+
+@pytest.mark.parametrize(("num_distinct", "is_dictionary"), [(20, True), (1000, False)])
+def test_long_texts_are_decoded_as_a_dictionary_where_few_of_them_are_of_many_rows(
+    num_distinct: int, is_dictionary: bool
+) -> None:
+    generator = np.random.default_rng(0)
+    texts = [generator.bytes(400).hex() for _ in range(num_distinct)]
+    table = pa.table({"text": [texts[i % num_distinct] for i in range(2000)]})
+    projection = Projection(table.schema, frozenset(), frozenset({"text"}))
+    source = written(table)
+    footer = read_footer(source, projection, num_records=2000, context=CONTEXT)
+    columns = decode_row_group(source, footer, 0, {}, rows=range(2000), context=CONTEXT)
+    assert pa.types.is_dictionary(columns["text"].type) == is_dictionary
+    assert columns["text"].cast(pa.string()).equals(table["text"].combine_chunks())

@@ -183,7 +183,7 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
     keeps: bool,
 ) -> None:
     budget, used = make_budget()
-    memory = WindowMemory(BufferPool(budget), budget.charge(0), 0)
+    memory = WindowMemory(BufferPool(budget), budget.charge(0))
     allocated = pa.total_allocated_bytes()
     column = pa.array(range(1000), pa.int64())
     start = column.buffers()[1].address
@@ -191,7 +191,7 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
     del column
     assert address(view) == start + 80
     assert view.view(np.int64).tolist() == list(range(10, 30))
-    memory.settle(has_objects=False)
+    memory.settle(0)
     assert used() == (160 if keeps else 0)
     del view
     assert used() == 0
@@ -201,13 +201,13 @@ def test_a_view_of_decoded_memory_is_charged_where_the_window_keeps_it_and_holds
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 2000)), max_size=8),
     st.integers(0, 5000),
-    st.booleans(),
+    st.integers(0, 9000),
 )
 def test_the_memory_of_a_window_is_paid_from_its_charge_first(
-    takes: list[tuple[bool, int]], estimate: int, has_objects: bool
+    takes: list[tuple[bool, int]], estimate: int, objects: int
 ) -> None:
     budget, used = make_budget()
-    memory = WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)
+    memory = WindowMemory(BufferPool(budget), budget.charge(estimate))
     owner = np.zeros(2000, np.uint8)
     arrays = []
     for adopted, nbytes in takes:
@@ -219,8 +219,7 @@ def test_the_memory_of_a_window_is_paid_from_its_charge_first(
     total = sum(nbytes for _, nbytes in takes)
     # While the estimate lasts the window costs what was granted; beyond it, what it really has.
     assert used() == max(estimate, taken)
-    memory.settle(has_objects=has_objects)
-    objects = max(0, estimate - total) if has_objects else 0
+    memory.settle(objects)
     assert memory.rest.nbytes == objects
     assert used() == total + objects
     memory.rest.release()

@@ -80,9 +80,12 @@ def test_without_shuffle_row_groups_share_a_window_while_they_fit_but_for_the_fi
             if len(window.slices) > 1:
                 assert window.start > 0
                 assert 0 < options.sequential_nbytes >= window.nbytes
+                assert options.sequential_rows >= window.num_rows
         for window, after in pairwise(windows):
             if options.sequential_nbytes and window.block == after.block and window.start > 0:
-                assert window.nbytes + after.slices[0].nbytes > options.sequential_nbytes
+                nbytes = window.nbytes + after.slices[0].nbytes
+                num_rows = window.num_rows + after.slices[0].num_rows
+                assert nbytes > options.sequential_nbytes or num_rows > options.sequential_rows
 
 
 @given(tables(), order_options(shuffle=True), LANES)

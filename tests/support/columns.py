@@ -109,7 +109,7 @@ def field_of(type_: pa.DataType, sample: list[Any] | None = None, **options: Any
 
 def window_memory(*, estimate: int = 0) -> WindowMemory:
     budget = ByteBudget(1 << 40, call_soon=call_soon)
-    return WindowMemory(BufferPool(budget), budget.charge(estimate), estimate)
+    return WindowMemory(BufferPool(budget), budget.charge(estimate))
 
 
 def column_memory(*, keeps: bool = True) -> ColumnMemory:

@@ -111,6 +111,7 @@ def order_options(draw: st.DrawFn, **fixed: Any) -> OrderOptions:
         "shuffle_nbytes": st.integers(1, 200) | st.just(1 << 20),
         "block_rows": st.integers(1, 60),
         "sequential_nbytes": st.integers(0, 200),
+        "sequential_rows": st.integers(1, 60),
     }
     options = draw(st.builds(OrderOptions, **drawn | {n: st.just(v) for n, v in fixed.items()}))
     return replace(options, first_block_rows=draw(st.integers(0, options.block_rows)))

@@ -78,7 +78,12 @@ def _to_timestamp(source: pa.DataType, target: pa.DataType) -> Convert | None:
 
 def _to_decimal(source: pa.DataType, target: pa.DataType) -> Convert | None:
     if pt.is_decimal(source):
-        return lambda array: array.cast(target)
+        num_whole = source.precision - source.scale
+        if source.scale <= target.scale and num_whole <= target.precision - target.scale:
+            return lambda array: array.cast(target)
+        # Scaled in 128 bits some values wrap around, without an error.
+        before, after = pa.decimal256(76, source.scale), pa.decimal256(76, target.scale)
+        return lambda array: array.cast(before).cast(after).cast(target)
     if pt.is_integer(source):
         # Arrow wants room for every value of the integer's type; only those that are there need it.
         wide = pa.decimal256(20 + max(target.scale, 0), target.scale)

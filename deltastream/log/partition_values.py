@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ PARTITION_PREFIX = "partition/"
 _INTEGER = "^-?[0-9]+$"
 # More digits wrap around in 128 bits, without an error.
 _UP_TO_38_DIGITS = "^[+-]?[0.]*([^0-9]*[0-9]){0,38}[^0-9]*$"
+_MAX_DIGITS = 76
 _BOOLEAN = "(?i)^(true|false)$"
 _WITH_ZONE = "(Z|[+-][0-9]{2}:?[0-9]{2})$"
 # Arrow's parser takes no digits beyond the unit.
@@ -91,7 +93,7 @@ def _parse(texts: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_boolean(type_):
         return _matching(texts, _BOOLEAN).cast(type_)
     if pa.types.is_decimal(type_):
-        return _matching(texts, _UP_TO_38_DIGITS).cast(type_)
+        return _parse_decimals(texts, type_)
     if pa.types.is_temporal(type_):
         try:
             return _parse_times(texts, type_)
@@ -101,6 +103,25 @@ def _parse(texts: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_nested(type_):
         raise ValueError(f"a column of type {type_} cannot be a partition column")
     return texts.cast(type_)
+
+
+def _parse_decimals(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+    texts = _matching(texts, _UP_TO_38_DIGITS)
+    if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py():
+        texts = pa.array([text and _without_exponent(text) for text in texts.to_pylist()])
+    # Scaled in 128 bits some values wrap around, without an error.
+    return texts.cast(pa.decimal256(76, type_.scale)).cast(type_)
+
+
+def _without_exponent(text: str) -> str:
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        raise ValueError("expected a number") from None
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > _MAX_DIGITS:
+        raise ValueError(f"expected a number of at most {_MAX_DIGITS} digits")
+    return f"{value:f}"
 
 
 def _parse_times(texts: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -80,6 +80,7 @@ def test_a_timestamp_of_any_unit_and_zone_is_the_same_instant(unit: str, zone: s
         (pa.int64(), pa.decimal128(5, 2), 1000),
         (pa.decimal128(10, 2), pa.decimal128(10, 1), Decimal("0.01")),
         (pa.decimal256(50, 0), pa.decimal128(38, 0), Decimal(f"{10**38}")),
+        (pa.decimal128(38, 0), pa.decimal128(38, 18), Decimal(f"{10**30}")),
         (pa.binary(), pa.string(), b"\xff"),
     ],
 )

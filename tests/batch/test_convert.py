@@ -215,6 +215,12 @@ def test_a_value_of_another_length_is_an_error_that_says_what_to_do(
     assert "FieldSpec('x', ragged=True)" in str(caught.value)
 
 
+def test_a_value_of_another_length_is_found_behind_nulls() -> None:
+    column = pa.array([[1, 2], None, [3, 4], None, [5]], pa.list_(pa.int8()))
+    with pytest.raises(SchemaError, match="has 1 values in row 4 of this read"):
+        converted(column, field_of(column.type, [[1, 2]], fill_null=0))
+
+
 @pytest.mark.parametrize("ragged", [None, True])
 def test_nulls_inside_a_list_are_an_error_that_names_the_fill(ragged: bool | None) -> None:
     column = pa.array([[1, 2], [3, None]], pa.list_(pa.int8()))

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from torch.utils.data import DataLoader
 
 from deltastream import (
     DeltaDataLoader,
+    DeltaDataset,
     FieldSpec,
     OptionError,
     create_pytorch_dataloader,
@@ -108,6 +110,31 @@ def test_any_batch_can_be_located_without_decoding_a_row(
         other.locate("3")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="epoch must be below"):
         other.locate(0, epoch=10**23)
+
+
+def assert_located(dataset: DeltaDataset, expected: Provenance) -> None:
+    found = dataset.locate(expected.microbatch, epoch=expected.epoch)
+    assert [found.files[file] for file in found.file] == [
+        expected.files[file] for file in expected.file
+    ]
+    assert np.array_equal(found.row_group, expected.row_group)
+    assert np.array_equal(found.row, expected.row)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2, 3])
+def test_lanes_that_workers_chose_are_those_that_are_located(table: Path, num_workers: int) -> None:
+    one = loader(table, shuffle=False, lanes="auto", num_workers=num_workers)
+    found = [batch["provenance"] for batch in one]
+    other = loader(table, shuffle=False, lanes="auto", num_workers=num_workers)
+    for expected in (found[1], found[7], found[-1]):
+        assert_located(one.dataset, expected)
+        assert_located(other.dataset, expected)
+    one.set_epoch(5)
+    assert_located(one.dataset, found[1])
+    # Workers of torch's own loader tell, too.
+    dataset = loader(table, shuffle=False, lanes="auto").dataset
+    batches = list(DataLoader(dataset, batch_size=None, num_workers=num_workers))
+    assert_located(dataset, batches[1]["provenance"])
 
 
 def test_without_a_number_the_next_batch_is_located(table: Path) -> None:

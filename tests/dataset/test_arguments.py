@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from deltastream import DeltaDataLoader, DeltaDataset, FieldSpec, create_pytorch_dataloader
-from deltastream.errors import OptionError, TransformError
+from deltastream.errors import MemoryBudgetError, OptionError, TransformError
 from tests.support.loaders import row_ids
-from tests.support.tables import write_numbered
+from tests.support.tables import write_files, write_numbered
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +226,48 @@ def test_two_threads_cannot_take_from_one_iterator_at_once(table: Path) -> None:
         list(range(8, 16)),
     ]
     batches.close()  # type: ignore[attr-defined]
+
+
+def test_a_filter_means_what_it_meant_when_it_was_given(table: Path) -> None:
+    condition = [("id", "<", 50)]
+    dataset = DeltaDataset(table, filter=condition, batch_size=10)
+    before = dataset.state_dict()
+    condition.append(("id", ">", 40))
+    assert dataset.state_dict() == before
+    assert dataset.num_rows == 50
+
+
+def test_a_narrow_column_of_a_wide_table_fits_the_budget(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = pa.table(
+        {
+            "image": pa.array([generator.bytes(4096) for _ in range(4000)], pa.binary()),
+            "text": [str(i) for i in range(4000)],
+        }
+    )
+    root = write_files(tmp_path / "table", [rows])
+    options: dict[str, Any] = {
+        "shuffle": True,
+        "lanes": 8,
+        "memory_budget": 8 << 20,
+        "shuffle_nbytes": 8 << 20,
+        "batch_size": 50,
+    }
+    narrow = DeltaDataset(root, columns=["text"], **options)
+    assert sorted(int(text) for batch in narrow for text in batch["text"]) == list(range(4000))
+    with pytest.raises(MemoryBudgetError, match="8 open lanes of 8"):
+        iter(DeltaDataset(root, **options))
+
+
+def test_values_that_make_no_batch_are_told_with_table_and_batch(table: Path) -> None:
+    spec = FieldSpec("id", transform=lambda value: torch.zeros(value % 3))
+    with pytest.raises(TransformError, match=r"/t version 1, epoch 0, microbatch 0: field 'id'"):
+        next(iter(DeltaDataset(table, [spec])))
+
+
+def test_statistics_without_an_iterator_say_when_to_ask(table: Path) -> None:
+    dataset = DeltaDataset(table)
+    for _ in dataset:
+        pass
+    with pytest.raises(OptionError, match="ask while one is open"):
+        dataset.statistics()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import signal
 import time
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread, main_thread
 from threading import enumerate as threads
 
 import anyio
@@ -143,3 +144,25 @@ def test_a_coroutine_may_join_its_own_thread() -> None:
     loop.start()
     ready.set()
     loop.join()
+
+
+def test_an_interrupt_waits_for_the_coroutines_end() -> None:
+    began, ended = Event(), Event()
+
+    async def work() -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            time.sleep(0.5)
+            ended.set()
+
+    def interrupt() -> None:
+        began.wait()
+        time.sleep(0.1)
+        signal.pthread_kill(main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+
+    Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_in_loop(work)
+    assert ended.is_set()

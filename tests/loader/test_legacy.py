@@ -170,3 +170,18 @@ def test_arguments_of_both_forms_do_not_mix(table: Path) -> None:
         )
     with pytest.raises(OptionError, match="src_field, target_field belongs to deltatorch's oldest"):
         create_pytorch_dataloader(str(table), src_field="raw", target_field="label")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"use_fixed_rank": True}, "needs rank and num_ranks"),
+        ({"use_fixed_rank": True, "rank": 0}, "needs rank and num_ranks"),
+        ({"rank": 1, "num_ranks": 2}, "used with use_fixed_rank=True only"),
+    ],
+)
+def test_arguments_of_the_rank_that_contradict_each_other_are_refused(
+    table: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        create(table, NUM_ROWS, src_field="raw", target_field="label", **options)

@@ -23,6 +23,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 __all__ = [
     "DeltaStreamError",
     "FileCorruptError",
@@ -41,6 +43,7 @@ __all__ = [
     "TransformError",
     "UnsupportedFeatureError",
     "VersionNotFoundError",
+    "copy_of",
 ]
 
 
@@ -114,3 +117,12 @@ class OptionError(DeltaStreamError, ValueError):
 
 class MemoryBudgetError(DeltaStreamError):
     """The windows of all open lanes do not fit the memory budget."""
+
+
+def copy_of(error: Exception) -> Exception:
+    """Return an equal error, to be raised again later: kept itself, it would keep the frames that it went through."""
+    try:
+        return copy(error)
+    except Exception:
+        # Of a type whose own arguments are not those of its message.
+        return ReadError(f"{type(error).__name__}: {error}")

@@ -72,7 +72,7 @@ BLOCK_FILES = 64
 """Files of mean size in a block: row groups mix across them, and their footers are read before the first batch."""
 
 SEQUENTIAL_BLOCK_ROWS = 65_536
-"""Rows of a block without shuffle, at most, where it is no more than the files whose footers are read together."""
+"""Rows of a block without shuffle, at most: there it only says which footers are read together."""
 
 FIRST_BLOCK_ROWS = 1024
 """Rows of the first one, or of a batch that has more: its footers come before the first batch."""

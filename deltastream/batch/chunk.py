@@ -113,8 +113,8 @@ class ChunkBuilder:
                 arrays = [columns[name] for name in read.columns]
                 for name, made in self._convert(read, arrays, memory, context, row_numbers):
                     if isinstance(made, np.ndarray) and made.dtype == np.object_:
-                        nbytes = objects_nbytes(made, _num_distinct(arrays[0]))
-                        self._objects_nbytes[name, rows.start] = nbytes
+                        column = arrays[0] if read.field.kind == "objects" else None
+                        self._objects_nbytes[name, rows.start] = objects_nbytes(made, column)
                     self._put(read, name, made, places, stacks)
 
     def _convert(
@@ -204,7 +204,3 @@ class ChunkBuilder:
     @property
     def _num_rows(self) -> int:
         return self._stop - self._start
-
-
-def _num_distinct(column: pa.Array) -> int | None:
-    return len(column.dictionary) if pa.types.is_dictionary(column.type) else None

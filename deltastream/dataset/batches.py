@@ -118,12 +118,12 @@ class _BatchChunks:
         self.holds_decoded = is_shuffled and layout.has_ragged
         self._transform_slots = BoundedSemaphore(transform_threads)
         self._stopped = Event()
-        self.row_nbytes = layout.row_nbytes or 0
+        self.row_nbytes = self._fixed_nbytes = layout.row_nbytes or 0
 
     def _finished(self, chunk: Chunk) -> None:
-        """Learn from a window what objects weigh in the next ones, of which their footers say little."""
+        """Learn from a window what objects weigh in the next one, of which its footers say little."""
         num_rows = max(1, chunk.stop - chunk.start)
-        self.row_nbytes = max(self.row_nbytes, chunk.charge.nbytes // num_rows)
+        self.row_nbytes = max(self._fixed_nbytes, chunk.charge.nbytes // num_rows)
 
     def begin(
         self, window: Window, charge: Charge, buffers: BufferPool

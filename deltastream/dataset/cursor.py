@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from deltastream.dataset.epochs import Position
+from deltastream.errors import copy_of
 from deltastream.plan import Schedule
 
 __all__ = ["Cursor", "count_batches"]
@@ -84,7 +85,7 @@ class _Counted(Iterator[T]):
 
     def __next__(self) -> T:
         if self._error is not None:
-            raise self._error
+            raise copy_of(self._error)
         try:
             batch = next(self._batches)
         except StopIteration:
@@ -96,7 +97,7 @@ class _Counted(Iterator[T]):
             error.__traceback__ = None
             # Torch would go on with the batches of the other workers: what failed would look as if it had been taken.
             self._batches = iter(())
-            self._error = error
+            self._error = copy_of(error)
             raise
         self._cursor.take()
         return batch

@@ -7,7 +7,6 @@ format, "Statistics"): of images of 110 KB two a row group, 20 MB for a file of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import repeat
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +19,10 @@ _LEAST_NBYTES = 1 << 20
 _LONG_NBYTES = 1 << 10
 """Statistics of this size and more are left out: hardly a row group is told apart by them."""
 
-_FEW_STRUCTS = 1000
-_STRUCT_NBYTES = 1000
-"""A footer with more structs than so many, and one for each so many bytes, is left as it is: Arrow is faster then."""
+_FEW_VALUES = 1000
+_VALUE_NBYTES = 200
+"""A footer with more structs and items of lists than so many, and one for each so many bytes, is left as it is: Arrow
+is faster then."""
 
 _MAGIC = b"PAR1"
 _END_NBYTES = 8
@@ -90,18 +90,19 @@ class _Compact:
     def __init__(self, data: memoryview) -> None:
         self._data = data
         self.at = 0
-        self._num_structs = 0
+        self._num_values = 0
 
     def structs(self, path: tuple[int, ...]) -> Iterator[None]:
         """Stop before each struct at `path`, the numbers of fields from here on, for the caller to go on behind it."""
         for number, type_ in self.fields():
-            if number != path[0]:
-                self.skip(type_)
+            item, num_items = type_, 1
+            if number == path[0] and type_ == _LIST:
+                item, num_items = self._list()
+            if number != path[0] or item != _STRUCT:
+                self._skip_items(item, num_items)
                 continue
-            for item in self._items() if type_ == _LIST else (type_,):
-                if item != _STRUCT:
-                    self.skip(item)
-                elif path[1:]:
+            for _ in range(num_items):
+                if path[1:]:
                     yield from self.structs(path[1:])
                 else:
                     yield
@@ -110,10 +111,10 @@ class _Compact:
         """Yield number and type of each field of a struct, for the caller to go on behind its value.
 
         Raises:
-            ValueError: There have been too many structs.
+            ValueError: There have been too many values.
             IndexError: The data ends before.
         """
-        self._count_struct()
+        self._count(1)
         number = 0
         while header := self._byte():
             # A number that is not a little more than the last is written out, its sign in the last bit.
@@ -124,7 +125,7 @@ class _Compact:
         """Go on behind the value of a field.
 
         Raises:
-            ValueError: There is no such type, or there have been too many structs.
+            ValueError: There is no such type, or there have been too many values.
             IndexError: The data ends before.
         """
         if type_ in _INTEGERS:
@@ -137,28 +138,36 @@ class _Compact:
             nbytes = self._varint()
             self.at += nbytes
         elif type_ == _STRUCT:
-            self._count_struct()
+            self._count(1)
             while header := self._byte():
                 if header < 16:
                     self.skip(_I16)
                 self.skip(header & 15)
         elif type_ in (_LIST, _SET):
-            for item in self._items():
-                self.skip(_BYTE if item in _BOOLEANS else item)
+            item, num_items = self._list()
+            self._skip_items(_BYTE if item in _BOOLEANS else item, num_items)
         elif type_ in _FIXED_NBYTES:
             self.at += _FIXED_NBYTES[type_]
         else:
             raise ValueError(f"type {type_}")
 
-    def _count_struct(self) -> None:
-        self._num_structs += 1
-        if self._num_structs > _FEW_STRUCTS + self.at // _STRUCT_NBYTES:
-            raise ValueError("the structs are short")
+    def _skip_items(self, type_: int, num_items: int) -> None:
+        if type_ in _FIXED_NBYTES:
+            self.at += num_items * _FIXED_NBYTES[type_]
+            return
+        self._count(num_items)
+        for _ in range(num_items):
+            self.skip(type_)
 
-    def _items(self) -> Iterator[int]:
-        """Return the type of each item of a list."""
+    def _count(self, num_values: int) -> None:
+        self._num_values += num_values
+        if self._num_values > _FEW_VALUES + self.at // _VALUE_NBYTES:
+            raise ValueError("the values are short")
+
+    def _list(self) -> tuple[int, int]:
+        """Return the type of a list's items, and how many there are."""
         header = self._byte()
-        return repeat(header & 15, header >> 4 if header >> 4 < 15 else self._varint())
+        return header & 15, header >> 4 if header >> 4 < 15 else self._varint()
 
     def _byte(self) -> int:
         self.at += 1

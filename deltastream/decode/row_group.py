@@ -147,7 +147,8 @@ def _dictionaries(footer: Footer, row_group: int) -> list[str]:
     found = []
     for leaf, path in footer.columns.dictionary_leaves.items():
         chunk = chunks.column(leaf)
-        if chunk.has_dictionary_page and (
+        # Some writers say 0 for none.
+        if 0 < (chunk.dictionary_page_offset or 0) < chunk.data_page_offset and (
             chunk.total_uncompressed_size < _DICTIONARY_VALUE_NBYTES * chunk.num_values
             or _has_few_values(chunk)
         ):

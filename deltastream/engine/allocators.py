@@ -20,7 +20,7 @@ def growing_memory_pool() -> pa.MemoryPool:
     """Return Arrow's pool for buffers that grow as values of varying width are decoded into them.
 
     jemalloc, where Arrow was built with it, else the default: its buffers are used again without new pages, though
-    another thread drops them. Who names a pool in ``ARROW_DEFAULT_MEMORY_POOL`` gets that.
+    another thread drops them. ``ARROW_DEFAULT_MEMORY_POOL`` takes precedence.
     """
     if (
         "jemalloc" in pa.supported_memory_backends()

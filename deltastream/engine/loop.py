@@ -34,7 +34,11 @@ class LoopThread:
 
     def start(self) -> None:
         """Start the thread and wait until its loop runs."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._ended.set()
+            raise
         self._started.wait()
 
     def __repr__(self) -> str:

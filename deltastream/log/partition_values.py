@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ PARTITION_PREFIX = "partition/"
 _INTEGER = "^-?[0-9]+$"
 # More digits wrap around in 128 bits, without an error.
 _UP_TO_38_DIGITS = "^[+-]?[0.]*([^0-9]*[0-9]){0,38}[^0-9]*$"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _MAX_DIGITS = 76
 _BOOLEAN = "(?i)^(true|false)$"
 _WITH_ZONE = "(Z|[+-][0-9]{2}:?[0-9]{2})$"
@@ -114,10 +116,9 @@ def _parse_decimals(texts: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _without_exponent(text: str) -> str:
-    try:
-        value = Decimal(text)
-    except ArithmeticError:
-        raise ValueError("expected a number") from None
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError("expected a number")
+    value = Decimal(text)
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) > _MAX_DIGITS:
         raise ValueError(f"expected a number of at most {_MAX_DIGITS} digits")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import multiprocessing
 import shutil
 import warnings
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,25 @@ def test_an_error_is_final_and_the_state_stays_before_its_batch(
     again.load_state_dict(state)
     rows = [row for batch in taken + batch_ids(again) for row in batch]
     assert rows == list(range(NUM_ROWS))
+
+
+def test_an_error_that_was_caught_keeps_no_workers(table: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+
+        def run() -> None:
+            one = loader(table, collate_fn=ids_but_not_700, num_workers=2, persistent_workers=True)
+            batches = iter(one)
+            with pytest.raises(LookupError, match="700"):
+                deque(batches, maxlen=0)
+            with pytest.raises(LookupError, match="700"):
+                next(batches)
+
+        run()
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
 
 
 def test_a_collate_fn_that_raises_stop_iteration_is_not_the_end(table: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import zlib
 from datetime import UTC, datetime
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from deltastream.decode import Projection, decode_first_rows, read_footer
 from deltastream.decode.arrow_types import plain_type
+from deltastream.decode.row_group import _dictionaries
 from deltastream.errors import FileCorruptError, UnsupportedFeatureError
 from deltastream.types import FIELD_ID, PHYSICAL_NAME, VARIANT_PART, FileContext
 from tests.support.decoding import decode_row_group
@@ -339,3 +341,21 @@ def test_long_texts_are_decoded_as_a_dictionary_where_few_of_them_are_of_many_ro
     columns = decode_row_group(source, footer, 0, {}, rows=range(2000), context=CONTEXT)
     assert pa.types.is_dictionary(columns["text"].type) == is_dictionary
     assert columns["text"].cast(pa.string()).equals(table["text"].combine_chunks())
+
+
+def test_no_dictionary_is_one_where_the_writer_says_0() -> None:
+    chunk = SimpleNamespace(
+        dictionary_page_offset=0,
+        has_dictionary_page=True,
+        data_page_offset=4,
+        total_uncompressed_size=1000,
+        total_compressed_size=1000,
+        num_values=100,
+    )
+    metadata = SimpleNamespace(row_group=lambda _: SimpleNamespace(column=lambda _: chunk))
+    footer = SimpleNamespace(
+        columns=SimpleNamespace(dictionary_leaves={0: "text"}), metadata=metadata
+    )
+    assert _dictionaries(footer, 0) == []  # type: ignore[arg-type]
+    chunk.dictionary_page_offset, chunk.data_page_offset = 4, 900
+    assert _dictionaries(footer, 0) == ["text"]  # type: ignore[arg-type]

@@ -137,3 +137,12 @@ def test_the_footers_of_every_table_stay_right_without_any_statistics(
         assert without_statistics(short) == without_statistics(whole), path
         assert null_counts(short) == null_counts(whole), path
     assert num_short > 500
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("number", [4, 9])
+@pytest.mark.parametrize("item", range(1, 14))
+def test_a_list_that_says_it_is_endless_is_left_to_arrow(item: int, number: int) -> None:
+    many = bytes([0x80 | 0x7F] * 4 + [0x7F])
+    footer = bytes([number << 4 | 9, 0xF0 | item]) + many + bytes(1 << 20)
+    assert long_bounds._without_long_bounds(memoryview(footer)) is None

@@ -157,6 +157,8 @@ def test_not_a_number_is_a_value(tmp_path: Path) -> None:
         ("decimal(38,18)", "1E-57"),
         ("decimal(38,18)", "1E+1000000000"),
         ("decimal(38,18)", "1E"),
+        ("decimal(38,18)", "1_0E2"),
+        ("decimal(38,18)", " 1E2"),
         ("timestamp", "yesterday"),
         ("date", "10000-02-30"),
         ("date", "9999999-01-01"),
